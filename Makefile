@@ -1,0 +1,52 @@
+# What each target needs is installed into .venv by the target itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo serve test test-all lint types format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo      set up, start the example app, call it in JSON and in binary mode"
+	@echo "make serve     set up, start the example app and leave it running"
+	@echo "make test      set up and pass the tests"
+	@echo "make test-all  the same and the tests that need heavy packages"
+	@echo "make lint      ruff: rules and format"
+	@echo "make types     mypy --strict on the package"
+	@echo "make format    let ruff mend what it can"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+# One stamp for each dependency group that is installed.
+$(VENV)/.installed-%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable . --group $*
+	@touch $@
+
+demo: $(VENV)/.installed-example
+	$(BIN)/python -m example_app.demo
+
+serve: $(VENV)/.installed-example
+	$(BIN)/python -m example_app
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --ignore=tests/heavy
+
+test-all: $(VENV)/.installed-heavy
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-lint
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo_output

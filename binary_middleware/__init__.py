@@ -1,0 +1,33 @@
+"""Binary mode for ASGI apps: arrays and bytes as msgpack, JSON for everybody else."""
+
+from binary_middleware.codec import packb, unpackb
+from binary_middleware.errors import (
+    BinaryError,
+    ContentTooLarge,
+    DecodeError,
+    EncodeError,
+    NotAcceptable,
+    RequestError,
+    UnsupportedMediaType,
+)
+from binary_middleware.fields import NumpyArrayField
+from binary_middleware.middleware import BinaryMiddleware
+from binary_middleware.options import BinaryOptions, RouteRule
+
+__all__ = [
+    "BinaryError",
+    "BinaryMiddleware",
+    "BinaryOptions",
+    "ContentTooLarge",
+    "DecodeError",
+    "EncodeError",
+    "NotAcceptable",
+    "NumpyArrayField",
+    "RequestError",
+    "RouteRule",
+    "UnsupportedMediaType",
+    "packb",
+    "unpackb",
+]
+
+__version__ = "0.1.0"

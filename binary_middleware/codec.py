@@ -1,0 +1,557 @@
+"""Python objects as msgpack and back: ``packb``, ``unpackb`` and their buffer-level forms.
+
+msgspec reads and writes the msgpack. This module adds what it does not know: arrays (see
+``ndarray``), the values that JSON writes as text (dates, decimals, enums ... as pydantic writes
+them), keys as JSON has them, and the rule that a large buffer is never copied into another:
+
+- writing, a large array or ``bytes`` stays where it is and is listed as a buffer of its own;
+- reading, a container whose items are large is taken apart with ``msgspec.Raw``, which skips over
+  items without copying them, and only what remains is decoded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
+from binary_middleware.fields import as_ndarray, is_array_like, to_buffer
+from binary_middleware.ndarray import (
+    array_header,
+    array_map,
+    complex_map,
+    is_marked,
+    read_marked,
+    scalar_value,
+    view_array,
+)
+
+__all__ = ["Moved", "pack_buffers", "packb", "unpack_owned", "unpackb"]
+
+type_none: Final = type(None)
+
+LARGE: Final = 16 * 1024
+"""Bytes from which an array or ``bytes`` is listed as a buffer of its own when writing."""
+
+LARGE_ITEM: Final = 2 * 1024
+"""Mean bytes per item from which a container is taken apart when reading. Below it the container
+is decoded in one go, and counts as structure."""
+
+MAX_DESCENT: Final = 16
+"""Levels of containers that are taken apart. Each level is one pass over its bytes, so this
+bounds the time that nesting can cost; what lies deeper is decoded in one go."""
+
+MAX_STRUCTURE_SIZE: Final = 8 * 1024 * 1024
+"""Default limit of structure, in bytes of msgpack. One byte of it can become 70 bytes of
+objects (an empty map), so that this bounds a request at about 600 MB."""
+
+PINNED_SHARE: Final = 8
+"""An array smaller than this share of an owned buffer is copied out of it, so that a small array
+that lives long does not keep a large buffer alive."""
+
+
+# -- writing -----------------------------------------------------------------------------------
+
+_MIN_INT: Final = -(1 << 63)
+_MAX_INT: Final = (1 << 64) - 1
+_ATOMS: Final = frozenset({type_none, bool, int, float, str})
+_encoder: Final = msgspec.msgpack.Encoder()
+
+
+def packb(obj: Any, *, arrays: str = "numpy") -> bytes:
+    """Pack ``obj`` as msgpack.
+
+    Arrays, and whatever offers ``__array__`` or ``__dlpack__``, are written as msgpack-numpy
+    writes them, numpy scalars as the number they are, bytes as bin, models and dataclasses as
+    maps, and every other type as pydantic writes it in JSON. Keys become strings as they do
+    there.
+
+    Args:
+        obj: what to pack.
+        arrays: ``"numpy"`` for msgpack-numpy's map, ``"map"`` for the string-keyed map.
+
+    Raises:
+        EncodeError: a value has no exact place in msgpack (an integer beyond 64 bits, a lone
+            surrogate, a masked or object array, an unknown type).
+        ValueError: ``arrays`` is neither of the two.
+    """
+    return b"".join(pack_buffers(obj, arrays=arrays))
+
+
+def pack_buffers(obj: Any, *, arrays: str = "numpy") -> list[bytes | memoryview]:
+    """Pack ``obj`` as :func:`packb` does, into buffers that together are the document.
+
+    Large arrays and ``bytes`` are not copied: their buffers are flat views (format ``B``) of the
+    memory they are in, and show what happens to it later. Arrays that are not in C order are
+    copied.
+
+    Raises:
+        EncodeError, ValueError: as for :func:`packb`.
+    """
+    if arrays not in ("numpy", "map"):
+        raise ValueError(f"arrays must be 'numpy' or 'map', got {arrays!r}")
+    return _Packer(arrays).pack(obj)
+
+
+class _Large:
+    """A large buffer in its place in the document."""
+
+    __slots__ = ("view",)
+
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+
+
+class _Packer:
+    """Writes one document: first the objects as msgspec knows them, then the buffers."""
+
+    def __init__(self, arrays: str) -> None:
+        self.arrays = arrays
+        self.large = 0
+        # The containers, by id, that hold something large further down. They are all part of
+        # the tree that ``pack`` holds, so no id is used twice.
+        self.taken_apart: set[int] = set()
+
+    def pack(self, obj: Any) -> list[bytes | memoryview]:
+        try:
+            tree = self.convert(obj)
+            if not self.large:
+                return [_encoder.encode(tree)]
+            buffers: list[bytes | memoryview] = []
+            rest = bytearray()
+            self.write(tree, rest, buffers)
+        except RecursionError as exc:
+            raise EncodeError("the object nests too deeply, or holds itself") from exc
+        except (OverflowError, UnicodeError) as exc:
+            raise EncodeError(f"a value cannot be carried in msgpack: {exc}") from exc
+        if rest:
+            buffers.append(bytes(rest))
+        return buffers
+
+    # The tree, of dict, list, str, int, float, bool, None, bytes and _Large.
+
+    def convert(self, obj: Any) -> Any:
+        kind = type(obj)
+        if kind in _ATOMS:
+            return obj
+        if kind is dict:
+            return self.convert_map(obj)
+        if kind is list or kind is tuple:
+            return self.convert_items(obj)
+        if kind is bytes:
+            return obj if len(obj) < LARGE else self.lift(memoryview(obj))
+        if kind is np.ndarray:
+            return self.convert_array(obj)
+        return self.convert_other(obj)
+
+    def convert_map(self, obj: Mapping[Any, Any]) -> dict[Any, Any]:
+        seen = self.large
+        tree: dict[Any, Any] = {}
+        for key, value in obj.items():
+            if type(key) is not str:
+                key = key_text(key)
+            if key in tree:
+                raise EncodeError(f"two keys become {key[:40]!r} in msgpack")
+            tree[key] = self.convert(value)
+        if self.large != seen:
+            self.taken_apart.add(id(tree))
+        return tree
+
+    def convert_items(self, obj: Any) -> list[Any]:
+        seen = self.large
+        tree = list(map(self.convert, obj))  # not a comprehension, which would be a frame more
+        if self.large != seen:
+            self.taken_apart.add(id(tree))
+        return tree
+
+    def convert_array(self, array: Any) -> Any:
+        try:
+            array = as_ndarray(array)
+        except ValueError as exc:
+            raise EncodeError(str(exc)) from exc
+        view = to_buffer(array)
+        if len(view) < LARGE:
+            return array_map(array, bytes(view), self.arrays)
+        tree = array_map(array, self.lift(view), self.arrays)
+        self.taken_apart.add(id(tree))
+        return tree
+
+    def lift(self, view: memoryview) -> _Large:
+        if view.nbytes >= 1 << 32:
+            raise EncodeError("msgpack cannot carry 4 GiB or more in one value")
+        self.large += 1
+        return _Large(view)
+
+    def convert_other(self, obj: Any) -> Any:
+        if isinstance(obj, np.generic):
+            value = scalar_value(obj)
+            return self.convert(value) if not isinstance(value, dict) else value
+        if isinstance(obj, Enum):
+            return self.convert(obj.value)
+        if isinstance(obj, (bytes, bytearray, memoryview)):
+            return self.convert(bytes(obj))
+        for base in (str, int, float):
+            if isinstance(obj, base):
+                return base.__str__(obj) if base is str else base(obj)
+        if isinstance(obj, complex):
+            return complex_map(complex(obj))
+        if isinstance(obj, Mapping):
+            return self.convert_map(obj)
+        if isinstance(obj, (list, tuple, set, frozenset, deque, Iterator)):
+            return self.convert_items(obj)
+        if isinstance(obj, BaseModel):
+            return self.convert(dump_model(obj))
+        if is_array_like(obj):
+            return self.convert_array(obj)
+        if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
+            fields = dataclasses.fields(obj)
+            return self.convert_map({field.name: getattr(obj, field.name) for field in fields})
+        return self.convert(as_json_has_it(obj))
+
+    # The buffers.
+
+    def write(self, node: Any, rest: bytearray, buffers: list[bytes | memoryview]) -> None:
+        """Append ``node`` to ``rest``, which moves to ``buffers`` where a large one follows."""
+        if type(node) is _Large:
+            length = node.view.nbytes
+            rest += (
+                b"\xc6" + length.to_bytes(4) if length > 0xFFFF else b"\xc5" + length.to_bytes(2)
+            )
+            buffers.append(bytes(rest))
+            buffers.append(node.view)
+            rest.clear()
+        elif id(node) not in self.taken_apart:
+            _encoder.encode_into(node, rest, -1)
+        elif type(node) is dict:
+            rest += _header(len(node), 0x80, b"\xde", b"\xdf")
+            for key, value in node.items():
+                _encoder.encode_into(key, rest, -1)
+                self.write(value, rest, buffers)
+        else:
+            rest += _header(len(node), 0x90, b"\xdc", b"\xdd")
+            for item in node:
+                self.write(item, rest, buffers)
+
+
+def _header(count: int, fix: int, short: bytes, long: bytes) -> bytes:
+    if count < 16:
+        return bytes((fix | count,))
+    return short + count.to_bytes(2) if count <= 0xFFFF else long + count.to_bytes(4)
+
+
+def dump_model(model: BaseModel) -> Any:
+    """A model as pydantic dumps it in python mode, which leaves arrays and bytes as they are.
+
+    Raises:
+        EncodeError: pydantic cannot dump it: it holds itself, or one of its serializers failed.
+    """
+    try:
+        return model.model_dump(by_alias=True)
+    except ValueError as exc:  # PydanticSerializationError is one
+        message = f"a {type(model).__name__} cannot be carried in msgpack: {str(exc)[:200]}"
+        raise EncodeError(message) from exc
+
+
+def as_json_has_it(obj: Any) -> Any:
+    """A leaf as pydantic writes it in JSON: ISO 8601 for dates, text for decimals, and so on.
+
+    Raises:
+        EncodeError: pydantic does not know the type.
+    """
+    try:
+        plain = to_jsonable_python(obj)
+    except ValueError as exc:  # PydanticSerializationError is one
+        raise EncodeError(f"a {type(obj).__name__} cannot be carried in msgpack") from exc
+    if type(plain) is type(obj):
+        raise EncodeError(f"a {type(obj).__name__} cannot be carried in msgpack")
+    return plain
+
+
+def key_text(key: Any) -> str:
+    """A key as the string that pydantic writes for it in JSON.
+
+    Raises:
+        EncodeError: the key has no such string.
+    """
+    if type(key) is int and _MIN_INT <= key <= _MAX_INT:
+        return str(key)  # the one kind that is common enough for a short cut
+    if isinstance(key, Enum):
+        key = key.value
+    if isinstance(key, np.generic) and not _is_no_time(key):
+        key = key.item()
+    if not isinstance(key, (bytes, bytearray, np.generic)):
+        try:
+            (text,) = to_jsonable_python({key: None})
+        except (ValueError, TypeError):  # TypeError for types that no key can have
+            text = None
+        if type(text) is str:
+            return text
+    raise EncodeError(f"a {type(key).__name__} cannot be a key in msgpack")
+
+
+def _is_no_time(key: np.generic) -> bool:
+    # ``item`` gives an int for nanoseconds and None for NaT.
+    times = (datetime.date, datetime.timedelta)
+    return key.dtype.kind in "Mm" and not isinstance(key.item(), times)
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+class Moved(NamedTuple):
+    """Bytes that :func:`unpack_owned` moved down in its buffer, to align an array."""
+
+    start: int
+    """Where they start now."""
+    length: int
+    """How many they are."""
+    overwritten: bytes
+    """What stood at ``start``; they were moved by as many bytes."""
+
+
+class Unpacked(NamedTuple):
+    """A document, and how its buffer differs from what was received."""
+
+    value: Any
+    moved: list[Moved]
+
+
+def unpackb(data: Any) -> Any:
+    """Unpack one msgpack document.
+
+    Reads what :func:`packb`, msgpack and msgpack-numpy 0.4.8 write. Arrays come back writable,
+    aligned and with memory of their own; msgpack-numpy's scalars as Python numbers; timestamps
+    (extension -1) as aware datetimes; keys as strings. Nothing is ever unpickled, and ``data`` is
+    never modified. A string-keyed array map stays a map: ``NumpyArrayField`` and
+    ``fields.from_map`` convert it.
+
+    Args:
+        data: ``bytes`` or any other object with a contiguous buffer.
+
+    Raises:
+        DecodeError: not one whole msgpack document, or something in it is refused (an object
+            array, an unknown extension, a key that JSON could not have); or ``data`` has no such
+            buffer.
+        ContentTooLarge: nested too deeply.
+    """
+    try:
+        view = memoryview(data).cast("B")
+    except (TypeError, ValueError, BufferError) as exc:
+        raise DecodeError(f"a {type(data).__name__} is not a contiguous buffer: {exc}") from exc
+    return _Unpacker(np.frombuffer(view, np.uint8), owned=False).unpack().value
+
+
+def unpack_owned(
+    buffer: np.ndarray[Any, Any], max_structure_size: int = MAX_STRUCTURE_SIZE
+) -> Unpacked:
+    """Unpack a document whose buffer is ours: large arrays become views of it.
+
+    The bytes of an array that is not aligned are moved down by up to 7 bytes, over the header
+    in front of them; a buffer can therefore be unpacked once only.
+
+    Args:
+        buffer: a writable, contiguous array of ``uint8``.
+        max_structure_size: limit in bytes for all that is not a large leaf.
+
+    Raises:
+        DecodeError: as for :func:`unpackb`.
+        ContentTooLarge: nested too deeply, or more structure than ``max_structure_size``.
+    """
+    return _Unpacker(buffer, owned=True, max_structure_size=max_structure_size).unpack()
+
+
+_decode_any: Final = msgspec.msgpack.Decoder().decode
+# ``dict[Any, Raw]`` would decode keys of any size and kind before anybody has counted them.
+_decode_map: Final = msgspec.msgpack.Decoder(
+    dict[str | int | float | bool | None, msgspec.Raw]
+).decode
+_decode_marked: Final = msgspec.msgpack.Decoder(dict[bytes, msgspec.Raw]).decode
+_decode_items: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_POSITION: Final = re.compile(r"\(byte (\d+)\)")
+_LONGEST_ARRAY_HEADER: Final = 256 * 1024
+
+
+class _Unpacker:
+    """Reads one document from one buffer."""
+
+    def __init__(
+        self, buffer: np.ndarray[Any, Any], *, owned: bool, max_structure_size: int | None = None
+    ) -> None:
+        self.buffer = buffer
+        self.owned = owned
+        self.max_structure_size = max_structure_size
+        self.structure_size = 0
+        self.moved: list[Moved] = []
+        self.address = _address(buffer)
+
+    def unpack(self) -> Unpacked:
+        view = self.buffer.data.toreadonly()
+        try:
+            return Unpacked(self.read(view, 0), self.moved)
+        except RecursionError as exc:
+            raise ContentTooLarge("the document nests too deeply") from exc
+
+    def read(self, view: memoryview, depth: int) -> Any:
+        """The value of ``view``, which is one whole item."""
+        if len(view) < LARGE_ITEM or depth == MAX_DESCENT:
+            return self.read_in_one_go(view)
+        kind, count = _container(view)
+        if kind is None or len(view) < count * LARGE_ITEM:
+            return self.read_in_one_go(view)
+        if kind is list:
+            items = self.decode(_decode_items, view)
+            return [self.read(memoryview(item), depth + 1) for item in items]
+        try:
+            raw = self.decode(_decode_marked if _has_binary_key(view) else _decode_map, view)
+        except DecodeError as exc:
+            if isinstance(exc.__cause__, msgspec.ValidationError):  # a key of another kind
+                return self.read_in_one_go(view)
+            raise
+        if is_marked(raw):
+            return self.read_array(raw)
+        return {
+            key: self.read(memoryview(item), depth + 1)
+            for key, item in self.with_text_keys(raw).items()
+        }
+
+    def read_in_one_go(self, view: memoryview) -> Any:
+        if len(view) and (0x80 <= view[0] < 0xA0 or 0xDC <= view[0] < 0xE0):
+            self.count_structure(len(view))
+        return self.revive(self.decode(_decode_any, view))
+
+    def count_structure(self, size: int) -> None:
+        self.structure_size += size
+        limit = self.max_structure_size
+        if limit is not None and self.structure_size > limit:
+            raise ContentTooLarge(
+                f"the structure of the document, large arrays and bytes aside, is over "
+                f"max_structure_size ({limit} bytes)"
+            )
+
+    def decode(self, decode: Any, view: memoryview) -> Any:
+        try:
+            return decode(view)
+        except UnicodeDecodeError as exc:
+            raise DecodeError("the body is not msgpack: a string is not UTF-8") from exc
+        except msgspec.MsgspecError as exc:
+            start = _address(np.frombuffer(view, np.uint8)) - self.address if len(view) else 0
+            message = _POSITION.sub(lambda at: f"(byte {start + int(at[1])})", str(exc))
+            message = message.removeprefix("MessagePack data is malformed: ").rstrip()
+            message = message[:1].lower() + message[1:]
+            raise DecodeError(f"the body is not msgpack: {message}") from exc
+
+    def revive(self, value: Any) -> Any:
+        """What msgspec decoded, with arrays in place of their maps and strings for keys."""
+        kind = type(value)
+        if kind is dict:
+            if is_marked(value):
+                return read_marked(value)
+            for key in value:
+                if type(key) is not str:
+                    value = self.with_text_keys(value)
+                    break
+            for key, item in value.items():
+                if type(item) in _NEEDS_REVIVAL:
+                    value[key] = self.revive(item)
+        elif kind is list:
+            for index, item in enumerate(value):
+                if type(item) in _NEEDS_REVIVAL:
+                    value[index] = self.revive(item)
+        elif kind is msgspec.msgpack.Ext:
+            raise DecodeError(f"msgpack extension {value.code} is not known")
+        return value
+
+    def with_text_keys(self, map_: Mapping[Any, Any]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, item in map_.items():
+            if isinstance(key, (bytes, tuple, msgspec.msgpack.Ext)):
+                raise DecodeError("a key of a map must be a string, not binary and not a container")
+            text = key if type(key) is str else key_text(key)
+            if text in result:
+                raise DecodeError(f"the key {text[:40]!r} stands twice in one map")
+            result[text] = item
+        return result
+
+    def read_array(self, raw: dict[Any, msgspec.Raw]) -> Any:
+        """A map with a marker that is large: its data is found, not decoded."""
+        data = raw.get(b"data")
+        header_size = sum(memoryview(item).nbytes for item in raw.values() if item is not data)
+        if header_size > _LONGEST_ARRAY_HEADER:
+            raise DecodeError("the description of an array is too long")
+        self.count_structure(header_size)
+        map_ = {
+            key: self.decode(_decode_any, memoryview(item))
+            for key, item in raw.items()
+            if item is not data
+        }
+        if data is None or map_.get(b"nd") is not True:
+            return read_marked(map_)  # refuses: numbers are never that large
+        dtype, shape = array_header({**map_, b"data": b""})
+        payload = _bin_payload(memoryview(data))
+        size = len(payload)
+        view_array(payload, dtype, shape)  # refuses before anything moves
+        if self.owned and size * PINNED_SHARE >= len(self.buffer) and dtype.alignment <= 8:
+            payload = self.align(_address(payload) - self.address, size, dtype.alignment)
+            return view_array(payload, dtype, shape)
+        return view_array(payload, dtype, shape).copy()
+
+    def align(self, start: int, size: int, alignment: int) -> np.ndarray[Any, Any]:
+        shift = (self.address + start) % alignment
+        if shift:
+            # There are at least 8 bytes to spare: an array's data follows its own key
+            # (6 bytes) and header (2 or more), and nobody reads these again.
+            source, start = start, start - shift
+            overwritten = self.buffer[start : start + shift].tobytes()
+            self.moved.append(Moved(start, size, overwritten))
+            self.buffer[start : start + size] = self.buffer[source : source + size]
+        return self.buffer[start : start + size]
+
+
+_NEEDS_REVIVAL: Final = frozenset({dict, list, msgspec.msgpack.Ext})
+
+
+def _address(buffer: np.ndarray[Any, Any]) -> int:
+    address: int = buffer.__array_interface__["data"][0]
+    return address
+
+
+def _container(view: memoryview) -> tuple[type | None, int]:
+    """Whether a list or a map starts here, and how many items its header promises."""
+    code = view[0]
+    if 0x80 <= code < 0x90:
+        return dict, 2 * (code & 0x0F)
+    if 0x90 <= code < 0xA0:
+        return list, code & 0x0F
+    if code in (0xDC, 0xDE):
+        count = int.from_bytes(view[1:3])
+        return (list, count) if code == 0xDC else (dict, 2 * count)
+    if code in (0xDD, 0xDF):
+        count = int.from_bytes(view[1:5])
+        return (list, count) if code == 0xDD else (dict, 2 * count)
+    return None, 0
+
+
+def _has_binary_key(view: memoryview) -> bool:
+    """Whether the first key of the map that starts here is bin, as those of an array map are."""
+    first = {0xDE: 3, 0xDF: 5}.get(view[0], 1)
+    return 0xC4 <= view[first] <= 0xC6
+
+
+def _bin_payload(view: memoryview) -> np.ndarray[Any, Any]:
+    header = {0xC4: 2, 0xC5: 3, 0xC6: 5}.get(view[0])
+    if header is None:
+        raise DecodeError("the data of an array map must be bin")
+    return np.frombuffer(view, np.uint8, offset=header) if len(view) > header else _EMPTY
+
+
+_EMPTY: Final = np.empty(0, np.uint8)

@@ -1,0 +1,428 @@
+"""The state of one request and its answer, and what is negotiated for them.
+
+An exchange stands between the server and the app: it is the app's ``receive`` and ``send``. The
+app is on the *JSON lane* as long as it does nothing special: it receives a msgpack body as JSON
+text, and its JSON answer leaves as msgpack. Code that knows the exchange can take the request's
+body as objects instead (``take_request``), and send msgpack of its own, which is forwarded as it
+is: the *object lane*.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
+
+from binary_middleware import media, transcode
+from binary_middleware.body import RequestBody, body_too_large, read_body, send_body
+from binary_middleware.codec import packb, unpack_owned
+from binary_middleware.errors import (
+    EncodeError,
+    NotAcceptable,
+    RequestError,
+    UnsupportedMediaType,
+)
+from binary_middleware.options import BinaryOptions
+
+SCOPE_KEY: Final = "binary_middleware"
+"""Where a scope holds its exchange, or ``None`` if the request is none of ours."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+# -- what is negotiated --------------------------------------------------------------------------
+
+
+class Plan(NamedTuple):
+    """What one pair of Content-Type and Accept comes to under certain options."""
+
+    request: str | None
+    """The media type of a binary request, ``None`` for any other."""
+    answer: str | None
+    """The Content-Type of a binary answer, ``None`` if JSON stays JSON."""
+    arrays: str
+    """How arrays are written in it: ``"numpy"`` or ``"map"``."""
+    accept: str | None
+    """The Accept header for the app, ``None`` to leave it as it is."""
+    refusal: RequestError | None
+    """Why the request is refused, judged by these headers alone."""
+    problems_in_binary: bool
+    """Whether the client's own format, for our errors, is msgpack."""
+
+
+@lru_cache(maxsize=1024)
+def make_plan(content_type: str | None, accept: tuple[str, ...], options: BinaryOptions) -> Plan:
+    """Negotiate by RFC 9110 §12.5.1; see ``BinaryOptions.mode`` for what the modes mean."""
+    parsed = media.parse_media_type(content_type) if content_type else None
+    essence = parsed.essence if parsed else ""
+    request = essence if media.is_binary(essence, options.media_types) else None
+    ranges = media.parse_accept(accept)
+    if options.mode == "require":
+        choice = media.choose_binary(ranges, options.media_types, request)
+        prefers = media.choose(ranges, options.media_types, request)
+        is_json = parsed is not None and parsed.is_json
+    else:
+        # Nothing acceptable: the header is disregarded, as RFC 9110 §12.5.1 allows.
+        choice = media.choose(ranges, options.media_types, request)
+        choice = prefers = choice or media.Choice(request, {})
+        is_json = False
+    refusal: RequestError | None = None
+    taken = ", ".join(options.media_types)
+    if is_json:
+        refusal = UnsupportedMediaType(
+            f"JSON is not taken here, only {taken}", headers={"accept": taken}
+        )
+    elif choice is None:
+        refusal = NotAcceptable(f"the answer can only be one of {taken}")
+    answer, arrays = _answer(choice, options)
+    binary_client = prefers is not None and prefers.media_type is not None
+    return Plan(
+        request=request,
+        answer=answer,
+        arrays=arrays,
+        accept=media.accept_with_json(ranges, options.media_types) if answer and ranges else None,
+        refusal=refusal,
+        problems_in_binary=binary_client if not is_json or ranges else False,
+    )
+
+
+def _answer(choice: media.Choice | None, options: BinaryOptions) -> tuple[str | None, str]:
+    if choice is None or choice.media_type is None:
+        return None, options.arrays
+    asked = choice.parameters.get("arrays")
+    if asked in ("numpy", "map"):
+        return f"{choice.media_type}; arrays={asked}", asked
+    return choice.media_type, options.arrays
+
+
+def negotiate(headers: Headers, options: BinaryOptions) -> Plan:
+    """The plan for a request with these header fields."""
+    content_type: str | None = None
+    accept: list[str] = []
+    for name, value in headers:
+        if name == b"content-type":
+            content_type = value.decode("latin-1")
+        elif name == b"accept":
+            accept.append(value.decode("latin-1"))
+    return make_plan(content_type, tuple(accept), options)
+
+
+# -- the exchange ----------------------------------------------------------------------------------
+
+
+class Exchange:
+    """One request and its answer.
+
+    Attributes:
+        scope: the app's copy of the scope; its headers say JSON where the client's say msgpack.
+        plan: what was negotiated.
+        options: the options in force.
+        error: why the request was refused, once it is. From then on nothing that the app sends
+            goes out.
+        response_started: whether the start of an answer went out.
+    """
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, plan: Plan, options: BinaryOptions
+    ) -> None:
+        self.plan = plan
+        self.options = options
+        self.client_headers: Headers = list(scope["headers"])
+        self.scope: Scope = {**scope, "headers": self._headers_for_app(), SCOPE_KEY: self}
+        self.error: RequestError | None = None
+        self.response_started = False
+        self._receive = receive
+        self._send = send
+        self._stepped_aside = False
+        # The request. It is transcoded unless somebody takes it as it is.
+        self._forwards_body = plan.request is None
+        self._body_was_asked_for = False
+        self._body: RequestBody | None = None
+        self._value: Any = None
+        self._is_decoded = False
+        # A JSON answer that is being collected.
+        self._start: Message | None = None
+        self._chunks: list[bytes] = []
+        self._collected = 0
+
+    def refusal(self) -> RequestError | None:
+        """Why the request is refused, as far as its header fields tell."""
+        if self.plan.refusal is not None or self.plan.request is None:
+            return self.plan.refusal
+        coding = _header(self.client_headers, b"content-encoding").strip().lower()
+        if coding not in ("", "identity"):
+            return UnsupportedMediaType(
+                f"the content coding {coding[:40]!r} is not taken",
+                headers={"accept-encoding": "identity"},
+            )
+        length = self.content_length
+        if length is not None and length > self.options.max_body_size:
+            return body_too_large(self.options.max_body_size)
+        return None
+
+    @property
+    def content_length(self) -> int | None:
+        """Bytes that the client announced, ``None`` if it did not."""
+        value = _header(self.client_headers, b"content-length")
+        return int(value) if value.isascii() and value.isdigit() else None
+
+    def _headers_for_app(self) -> Headers:
+        headers = self.client_headers
+        if self.plan.request is not None:
+            # The length of the JSON text is known, and added, when the text is.
+            dropped = (b"content-type", b"content-length")
+            headers = [field for field in headers if field[0] not in dropped]
+            headers.append((b"content-type", media.JSON.encode()))
+        if self.plan.accept is not None:
+            headers = [field for field in headers if field[0] != b"accept"]
+            headers.append((b"accept", self.plan.accept.encode("latin-1")))
+        return headers
+
+    def step_aside(self, scope: Scope) -> Scope:
+        """Leave the request to a middleware further in, as long as nothing was read.
+
+        Returns:
+            A copy of ``scope`` with the header fields that the client sent. Unchanged if the body
+            was read: then this exchange stays in charge.
+        """
+        if self._body_was_asked_for:
+            return scope
+        self._stepped_aside = self._forwards_body = True
+        return {**scope, "headers": list(self.client_headers), SCOPE_KEY: None}
+
+    # The request.
+
+    async def receive(self) -> Message:
+        """The ``receive`` of the app: a msgpack body comes as JSON text.
+
+        Raises:
+            RequestError: the body is refused.
+        """
+        if self.error is not None:
+            raise self.error
+        if self._forwards_body:
+            return await self._receive()
+        self._forwards_body = True
+        try:
+            body = await self._read(self._receive)
+            if body is None:
+                return {"type": "http.disconnect"}
+            text, body.moved = (
+                transcode.to_json(body.buffer, self.options.max_structure_size)
+                if len(body)
+                else (b"", [])
+            )
+        except RequestError as exc:
+            self.error = exc
+            raise
+        # Only now the length is known. The list is the app's own copy; whoever has looked
+        # already saw a body without a length, as a chunked one is.
+        self.scope["headers"].append((b"content-length", str(len(text)).encode()))
+        return {"type": "http.request", "body": text, "more_body": False}
+
+    def take_request(self) -> bool:
+        """Take a msgpack body as it is, for :meth:`read` and :meth:`value`.
+
+        Returns:
+            Whether the request is the caller's: not if it is not msgpack, nor if somebody has
+            begun to read it as JSON text.
+        """
+        if self.plan.request is None or self._body_was_asked_for or self._forwards_body:
+            return False
+        self._forwards_body = True
+        return True
+
+    async def read(self, receive: Receive) -> bool:
+        """Read the body of a taken request, the first time that this is called.
+
+        Args:
+            receive: the innermost channel, so that the limits of whatever stands between hold.
+
+        Returns:
+            Whether the whole body came; not if the client went away.
+
+        Raises:
+            RequestError: the body is refused.
+        """
+        if self._body is None:
+            try:
+                await self._read(receive)
+            except RequestError as exc:
+                self.error = exc
+                raise
+        return self._body is not None
+
+    async def _read(self, receive: Receive) -> RequestBody | None:
+        self._body_was_asked_for = True
+        self._body = await read_body(receive, self.content_length, self.options.max_body_size)
+        return self._body
+
+    @property
+    def body(self) -> RequestBody:
+        """The body that was read."""
+        if self._body is None:
+            raise RuntimeError("the body was not read")
+        return self._body
+
+    def value(self) -> Any:
+        """The decoded body, once it is read.
+
+        Raises:
+            RequestError: the body is refused.
+        """
+        if not self._is_decoded:
+            body = self.body
+            try:
+                self._value, body.moved = unpack_owned(body.buffer, self.options.max_structure_size)
+            except RequestError as exc:
+                self.error = exc
+                raise
+            self._is_decoded = True
+        return self._value
+
+    # The answer.
+
+    async def send(self, message: Message) -> None:
+        """The ``send`` of the app: a JSON answer leaves as msgpack."""
+        if self._stepped_aside:
+            await self._send(message)
+        elif self.error is not None and not self.response_started:
+            pass
+        elif message["type"] == "http.response.start":
+            if self.plan.answer is not None and _is_convertible(message):
+                self._start = message
+            else:
+                await self._send_start(message)
+        elif message["type"] == "http.response.body" and self._start is not None:
+            await self._collect(message)
+        else:
+            if self._start is not None and message["type"] in _BODIES_BY_OTHER_MEANS:
+                await self._release()
+            await self._send(message)
+
+    async def _send_start(self, message: Message) -> None:
+        self.response_started = True
+        await self._send(with_vary(message))
+
+    async def _collect(self, message: Message) -> None:
+        chunk = message.get("body", b"")
+        more_body = message.get("more_body", False)
+        self._chunks.append(chunk)
+        self._collected += len(chunk)
+        if not more_body:
+            await self._convert()
+        elif self._collected > self.options.max_response_size:
+            await self._release(more_body=True)
+
+    async def _convert(self) -> None:
+        text = b"".join(self._chunks)
+        buffers: Sequence[bytes | memoryview] = ()
+        if text:
+            try:
+                buffers = transcode.to_msgpack(text, self.plan.arrays)
+            except EncodeError:
+                # Not JSON, or more than msgpack can carry: exactly as the app wrote it.
+                await self._release()
+                return
+        elif self.scope["method"] != "HEAD":
+            await self._release()
+            return
+        start, self._start = self._start, None
+        assert start is not None
+        await self._send_start(self._binary_start(start, sum(map(len, buffers))))
+        await send_body(self._send, buffers)
+
+    def _binary_start(self, start: Message, content_length: int) -> Message:
+        assert self.plan.answer is not None
+        headers = MutableHeaders(raw=list(start.get("headers", [])))
+        parsed = media.parse_media_type(headers["content-type"])
+        assert parsed is not None
+        headers["content-type"] = media.binary_counterpart(parsed.essence, self.plan.answer)
+        for name in _DESCRIBE_THE_JSON:
+            del headers[name]
+        if content_length:
+            headers["content-length"] = str(content_length)
+        return {**start, "headers": headers.raw}
+
+    async def _release(self, *, more_body: bool = False) -> None:
+        """Send what was collected as the app wrote it."""
+        start, self._start = self._start, None
+        assert start is not None
+        await self._send_start(start)
+        if self._chunks:
+            body = b"".join(self._chunks)
+            await self._send({"type": "http.response.body", "body": body, "more_body": more_body})
+            self._chunks = []
+
+    # Refusals.
+
+    async def send_error(self, error: RequestError) -> None:
+        """Answer with problem details, in the client's own format."""
+        start, buffers = problem_response(error, in_binary=self.plan.problems_in_binary)
+        await self._send_start(start)
+        await send_body(self._send, buffers)
+
+
+_DESCRIBE_THE_JSON: Final = ("content-length", "content-md5", "content-digest", "digest")
+_BODIES_BY_OTHER_MEANS: Final = ("http.response.pathsend", "http.response.zerocopysend")
+_BODILESS: Final = (204, 205, 206, 304)
+
+
+def _header(headers: Headers, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in headers if key == name), "")
+
+
+def _is_convertible(start: Message) -> bool:
+    """Whether an answer is JSON, whole, in plain UTF-8, and may be transformed."""
+    if start["status"] < 200 or start["status"] in _BODILESS:
+        return False
+    headers = start.get("headers", ())
+    found = {name.lower(): value for name, value in headers}
+    parsed = media.parse_media_type(found.get(b"content-type", b"").decode("latin-1"))
+    if parsed is None or not parsed.is_json:
+        return False
+    if parsed.parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        return False
+    if found.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
+        return False
+    return b"no-transform" not in found.get(b"cache-control", b"").lower()
+
+
+def with_vary(message: Message) -> Message:
+    """An answer's start with ``Accept`` among its Vary (RFC 9110 §12.5.5)."""
+    headers = list(message.get("headers", ()))
+    present = [
+        name.strip().lower()
+        for key, value in headers
+        if key.lower() == b"vary"
+        for name in value.split(b",")
+    ]
+    if b"accept" in present or b"*" in present:
+        return message
+    if present:
+        mutable = MutableHeaders(raw=headers)
+        mutable.add_vary_header("Accept")
+        headers = mutable.raw
+    else:
+        headers.append((b"vary", b"Accept"))
+    return {**message, "headers": headers}
+
+
+def problem_response(
+    error: RequestError, *, in_binary: bool
+) -> tuple[Message, Sequence[bytes | memoryview]]:
+    """The start and the body of an answer that refuses a request (RFC 9457)."""
+    if in_binary:
+        content_type, body = b"application/problem+msgpack", packb(error.problem())
+    else:
+        content_type, body = b"application/problem+json", json.dumps(error.problem()).encode()
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", str(len(body)).encode()),
+        *((name.encode(), value.encode("latin-1")) for name, value in error.headers.items()),
+    ]
+    return {"type": "http.response.start", "status": error.status, "headers": headers}, [body]

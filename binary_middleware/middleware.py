@@ -1,0 +1,89 @@
+"""``BinaryMiddleware``: binary mode around any ASGI app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from binary_middleware.exchange import SCOPE_KEY, Exchange, negotiate, with_vary
+from binary_middleware.options import RouteRule, make_options, options_for
+
+
+class BinaryMiddleware:
+    """Gives an ASGI app a binary mode.
+
+    A request whose Content-Type is msgpack reaches the app as JSON, with arrays as ``{shape,
+    dtype, data_b64}`` and bytes as base64; a JSON answer to a client that accepts msgpack, or that
+    sent msgpack and accepts anything, leaves as msgpack. FastAPI routes that ``enable`` or
+    ``BinaryRoute`` prepared exchange objects instead of text. Every other request reaches the app
+    as it came, and every other answer leaves as it is, with ``Vary: Accept``.
+
+    ::
+
+        app = BinaryMiddleware(app)
+        app.add_middleware(BinaryMiddleware, max_body_size=8 * 2**20)
+
+    Inside another ``BinaryMiddleware`` it takes the request over, unless that has begun to read
+    it: the options nearest to the route win.
+
+    Args:
+        app: the app.
+        routes: rules for some of the paths; the first that matches gives the options.
+        options: the fields of ``BinaryOptions``.
+
+    Raises:
+        ValueError: an option is unknown or wrong.
+    """
+
+    def __init__(
+        self, app: ASGIApp, /, *, routes: Iterable[RouteRule] = (), **options: Any
+    ) -> None:
+        self.app = app
+        self.rules = tuple(routes)
+        self.options = make_options(**options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        outer = scope.get(SCOPE_KEY)
+        if isinstance(outer, Exchange):
+            scope = outer.step_aside(scope)
+            if scope.get(SCOPE_KEY) is outer:  # it was too late
+                await self.app(scope, receive, send)
+                return
+        options = options_for(scope, self.rules, self.options)
+        if options.mode == "off":
+            scope[SCOPE_KEY] = None
+            await self.app(scope, receive, send)
+            return
+        plan = negotiate(scope["headers"], options)
+        if plan.request is None and plan.answer is None and plan.refusal is None:
+            scope[SCOPE_KEY] = None
+            await self.app(scope, receive, _varying(send))
+            return
+        await _run(Exchange(scope, receive, send, plan, options), self.app)
+
+
+def _varying(send: Send) -> Send:
+    async def send_with_vary(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = with_vary(message)
+        await send(message)
+
+    return send_with_vary
+
+
+async def _run(exchange: Exchange, app: ASGIApp) -> None:
+    exchange.error = exchange.refusal()
+    if exchange.error is None:
+        try:
+            await app(exchange.scope, exchange.receive, exchange.send)
+        except Exception:
+            # Out of ``receive`` comes our own refusal, and the app may make anything of it.
+            if exchange.error is None or exchange.response_started:
+                raise
+    if exchange.error is not None and not exchange.response_started:
+        await exchange.send_error(exchange.error)

@@ -1,0 +1,163 @@
+"""Arrays and numpy scalars as msgpack-numpy's maps.
+
+Written byte for byte as msgpack-numpy 0.4.8 writes them, and read without ever unpickling::
+
+    {b"nd": True, b"type": dtype.str or dtype.descr, b"kind": b"" or b"V",
+     b"shape": [...], b"data": <bin>}
+    {b"nd": False, b"type": dtype.str, b"data": <bin>}          a numpy scalar
+    {b"complex": True, b"data": "(1+2j)"}                       a complex number
+
+The dtype policy, and the string-keyed map that other languages use, are in ``fields``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from binary_middleware.errors import DecodeError
+from binary_middleware.fields import dtype_spec, from_buffer, parse_dtype
+
+_ARRAY_KEYS: Final = frozenset({b"nd", b"type", b"kind", b"shape", b"data"})
+_SCALAR_KEYS: Final = frozenset({b"nd", b"type", b"data"})
+_COMPLEX_KEYS: Final = frozenset({b"complex", b"data"})
+_LONGEST_COMPLEX: Final = 128
+
+
+def is_marked(map_: Mapping[Any, Any]) -> bool:
+    """Whether a decoded map claims to be one of msgpack-numpy's."""
+    return b"nd" in map_ or b"complex" in map_
+
+
+def array_map(array: np.ndarray[Any, Any], data: Any, form: str) -> dict[Any, Any]:
+    """The map of ``array``, in the order that msgpack-numpy writes.
+
+    Args:
+        array: an array of an allowed dtype.
+        data: what stands for its bytes.
+        form: ``"numpy"`` for msgpack-numpy's map, ``"map"`` for the string-keyed one.
+    """
+    if form == "map":
+        return {"shape": list(array.shape), "dtype": dtype_spec(array.dtype), "data": data}
+    structured = array.dtype.kind == "V"
+    return {
+        b"nd": True,
+        b"type": array.dtype.descr if structured else array.dtype.str,
+        b"kind": b"V" if structured else b"",
+        b"shape": array.shape,
+        b"data": data,
+    }
+
+
+def scalar_value(scalar: np.generic) -> Any:
+    """What stands for a numpy scalar: a bool, int, float or complex of the same value.
+
+    Values that none of these can hold (a long double with more digits, ``datetime64``) become
+    msgpack-numpy's scalar map, and structured scalars an array without dimensions. Text and bytes
+    become ``str`` and ``bytes``.
+    """
+    value = scalar.item()
+    kind = scalar.dtype.kind
+    if kind in "Mm" or isinstance(value, np.generic):
+        plain = complex(scalar) if kind == "c" else float(scalar) if kind == "f" else None
+        if plain is not None and (plain == scalar or scalar != scalar):
+            return plain
+        return {b"nd": False, b"type": scalar.dtype.str, b"data": scalar.tobytes()}
+    if kind == "V":
+        return np.asarray(scalar)
+    return value
+
+
+def complex_map(value: complex) -> dict[Any, Any]:
+    """The map of a complex number."""
+    return {b"complex": True, b"data": repr(value)}
+
+
+def array_header(map_: Mapping[Any, Any]) -> tuple[np.dtype[Any], Any]:
+    """The dtype and the shape of an array map, everything but its data checked.
+
+    Raises:
+        DecodeError: not msgpack-numpy's map of an array, or one that holds Python objects.
+    """
+    if not (_ARRAY_KEYS >= map_.keys() >= _ARRAY_KEYS - {b"kind"}):
+        raise DecodeError("an array map must have the keys nd, type, kind, shape and data")
+    kind = map_.get(b"kind", b"")
+    if kind in (b"O", "O"):
+        raise DecodeError("object arrays are refused: their data is a pickle")
+    if kind not in (b"", "", b"V", "V"):
+        raise DecodeError("the kind of an array map must be '' or 'V'")
+    try:
+        return parse_dtype(map_[b"type"]), map_[b"shape"]
+    except ValueError as exc:
+        raise DecodeError(str(exc)) from exc
+
+
+def read_marked(map_: Mapping[Any, Any]) -> Any:
+    """The array, number or numpy scalar of a map with a marker (see :func:`is_marked`).
+
+    Arrays are writable and have memory of their own.
+
+    Raises:
+        DecodeError: the map is not one that msgpack-numpy writes, or is refused.
+    """
+    if b"complex" in map_:
+        return _read_complex(map_)
+    if map_[b"nd"] is True:
+        dtype, shape = array_header(map_)
+        return view_array(_bin(map_), dtype, shape).copy()
+    if map_[b"nd"] is False:
+        return _read_scalar(map_)
+    raise DecodeError("the nd of an array map must be true or false")
+
+
+def view_array(data: Any, dtype: np.dtype[Any], shape: Any) -> np.ndarray[Any, Any]:
+    """``fields.from_buffer``, its refusals as those of a request.
+
+    Raises:
+        DecodeError: dtype and shape do not fit the data.
+    """
+    try:
+        return from_buffer(data, dtype, shape)
+    except ValueError as exc:
+        raise DecodeError(str(exc)) from exc
+
+
+def _bin(map_: Mapping[Any, Any]) -> bytes:
+    data = map_[b"data"]
+    if not isinstance(data, bytes):
+        raise DecodeError(f"the data of an array map must be bin, got {type(data).__name__}")
+    return data
+
+
+def _read_scalar(map_: Mapping[Any, Any]) -> Any:
+    if map_.keys() != _SCALAR_KEYS:
+        raise DecodeError("a scalar map must have the keys nd, type and data")
+    try:
+        dtype = parse_dtype(map_[b"type"])
+    except ValueError as exc:
+        raise DecodeError(str(exc)) from exc
+    if dtype.kind not in "biufcMm":
+        raise DecodeError("a scalar map must hold a number, a bool, a date or a duration")
+    scalar = view_array(_bin(map_), dtype, ())[()]
+    if dtype.kind in "Mm":
+        return scalar
+    value = scalar.item()
+    if isinstance(value, np.floating) and (float(value) == value or value != value):
+        return float(value)
+    if isinstance(value, np.complexfloating) and complex(value) == value:
+        return complex(value)
+    return value
+
+
+def _read_complex(map_: Mapping[Any, Any]) -> complex:
+    text = map_.get(b"data")
+    if isinstance(text, bytes):
+        text = text.decode("ascii", "replace")
+    if map_.keys() != _COMPLEX_KEYS or not isinstance(text, str) or len(text) > _LONGEST_COMPLEX:
+        raise DecodeError("a complex map must have the keys complex and data, a number as text")
+    try:
+        return complex(text)
+    except ValueError as exc:
+        raise DecodeError("the data of a complex map is not a complex number") from exc

@@ -1,0 +1,149 @@
+"""The settings of binary mode, and the rules that give routes their own.
+
+A wrong setting fails where it is made, with a message that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, get_args
+
+from starlette.routing import compile_path
+from starlette.types import Scope
+
+from binary_middleware.codec import MAX_STRUCTURE_SIZE
+from binary_middleware.media import parse_media_type
+
+Mode = Literal["negotiate", "require", "off"]
+Arrays = Literal["numpy", "map"]
+
+MEDIA_TYPES: Final = (
+    "application/msgpack",
+    "application/vnd.msgpack",  # the name that IANA has
+    "application/x-msgpack",
+)
+
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinaryOptions:
+    """The settings of binary mode for an app, or for one of its routes.
+
+    The limits hold for bodies that are decoded here; JSON requests are not touched.
+
+    Raises:
+        ValueError: a setting is not one of those named here.
+    """
+
+    mode: Mode = "negotiate"
+    """``"negotiate"``: the client chooses by Content-Type and Accept. ``"require"``: JSON is
+    refused, as a body with 415 and as an answer with 406; without an Accept header, or with
+    wildcards alone, the answer is msgpack. ``"off"``: as if there were no middleware."""
+
+    media_types: tuple[str, ...] = MEDIA_TYPES
+    """The media types that mean msgpack, beside any ``+msgpack``. The first one is used where
+    the client named none."""
+
+    max_body_size: int = 64 * MIB
+    """Largest msgpack body in bytes; a larger one is answered with 413."""
+
+    max_structure_size: int = MAX_STRUCTURE_SIZE
+    """Most bytes of a body that are not large arrays or bytes: what becomes many small objects,
+    up to 70 bytes of memory for each byte. More is answered with 413."""
+
+    max_response_size: int = 64 * MIB
+    """Most bytes of a streamed JSON answer that are collected to be converted. A longer one goes
+    out as the JSON that it is."""
+
+    arrays: Arrays = "numpy"
+    """How arrays are written: ``"numpy"`` as msgpack-numpy does, ``"map"`` as string-keyed maps.
+    A client can ask for either with a parameter: ``Accept: application/msgpack; arrays=map``."""
+
+    copy_response: bool = False
+    """Whether an answer is copied before it is sent. Arrays are otherwise read while they are
+    sent, so an app that keeps changing an array that it returned needs this."""
+
+    def __post_init__(self) -> None:
+        for name, values in (("mode", Mode), ("arrays", Arrays)):
+            if getattr(self, name) not in get_args(values):
+                allowed = ", ".join(map(repr, get_args(values)))
+                raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
+        for name in ("max_body_size", "max_structure_size", "max_response_size"):
+            size = getattr(self, name)
+            if type(size) is not int or size < 0:
+                raise ValueError(f"{name} must be a number of bytes, not {size!r}")
+        object.__setattr__(self, "media_types", _checked_media_types(self.media_types))
+
+
+def _checked_media_types(media_types: Any) -> tuple[str, ...]:
+    if isinstance(media_types, str):
+        raise ValueError(f"media_types must be a sequence of media types, not {media_types!r}")
+    checked = []
+    for name in media_types:
+        parsed = parse_media_type(name) if isinstance(name, str) else None
+        if parsed is None or parsed.parameters or "*" in parsed.essence or parsed.is_json:
+            raise ValueError(f"media_types: {name!r} is not the name of a binary media type")
+        checked.append(parsed.essence)
+    if not checked:
+        raise ValueError("media_types must name at least one media type")
+    return tuple(checked)
+
+
+OPTION_NAMES: Final = frozenset(option.name for option in fields(BinaryOptions))
+
+
+def make_options(**options: Any) -> BinaryOptions:
+    """``BinaryOptions(**options)``, with a message that names the options if one is unknown.
+
+    Raises:
+        ValueError: an option is unknown or wrong.
+    """
+    unknown = options.keys() - OPTION_NAMES
+    if unknown:
+        names = ", ".join(sorted(OPTION_NAMES))
+        raise ValueError(f"unknown option {sorted(unknown)[0]!r}; the options are {names}")
+    return BinaryOptions(**options)
+
+
+@dataclass(frozen=True)
+class RouteRule:
+    """Options for the requests whose path and method match.
+
+    The path is in Starlette's syntax (``/images/{name}``, ``/files/{path:path}``), without the
+    ``root_path`` of the app.
+
+    Raises:
+        ValueError: the path is not one.
+    """
+
+    path: str
+    options: BinaryOptions
+    methods: Collection[str] | None = None
+    _regex: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/"):
+            raise ValueError(f"the path of a rule must start with '/', not {self.path!r}")
+        object.__setattr__(self, "_regex", compile_path(self.path)[0])
+        if self.methods is not None:
+            object.__setattr__(self, "methods", frozenset(map(str.upper, self.methods)))
+
+    def matches(self, scope: Scope) -> bool:
+        """Whether the request of ``scope`` is one that this rule is for."""
+        if self.methods is not None and scope["method"] not in self.methods:
+            return False
+        root_path = scope.get("root_path", "")
+        path = scope["path"]
+        if root_path and (path == root_path or path.startswith(f"{root_path}/")):
+            path = path[len(root_path) :]
+        return self._regex.match(path) is not None
+
+
+def options_for(scope: Scope, rules: Iterable[RouteRule], default: BinaryOptions) -> BinaryOptions:
+    """The options of the first rule that matches, or the default."""
+    for rule in rules:
+        if rule.matches(scope):
+            return rule.options
+    return default

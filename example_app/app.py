@@ -1,0 +1,114 @@
+"""The service: typed models and thin endpoints."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Literal
+
+from fastapi import FastAPI, HTTPException
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from binary_middleware import NumpyArrayField
+from binary_middleware.fastapi import enable
+
+from . import digits, images
+
+
+class Health(BaseModel):
+    """State of the service."""
+
+    status: Literal["ok"] = "ok"
+
+
+class DigitImages(BaseModel):
+    """A batch of handwritten digits."""
+
+    images: Annotated[
+        NumpyArrayField,
+        Field(description="Pixel intensities from 0 (paper) to 16 (ink), shape (n, 8, 8)."),
+    ]
+
+    @field_validator("images")
+    @classmethod
+    def check_images(cls, value: NumpyArrayField) -> NumpyArrayField:
+        digits.check_images(value.array)
+        return value
+
+
+class DigitLabels(BaseModel):
+    """The classifier's answer for a batch of n images."""
+
+    digits: Annotated[list[int], Field(description="Most likely digit of each image, n long.")]
+    probabilities: Annotated[
+        NumpyArrayField,
+        Field(description="Probability of each digit for each image, float32, shape (n, 10)."),
+    ]
+
+
+class Photograph(BaseModel):
+    """A photograph and how to smooth it."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    image: Annotated[bytes, Field(description="Contents of a JPEG or PNG file.")]
+    sigma: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=images.MAX_SIGMA,
+            description="Standard deviation of the smoothing before the edge filter, in pixels.",
+        ),
+    ] = 1.0
+
+
+class Edges(BaseModel):
+    """The edges of a photograph."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    edges_png: Annotated[bytes, Field(description="Contents of a greyscale PNG file.")]
+    gradient: Annotated[
+        NumpyArrayField,
+        Field(description="Grey levels (0 to 255) per pixel, float32, shape (height, width)."),
+    ]
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Train the classifier before the first request, so that no caller waits for it."""
+    digits.trained_classifier()
+    yield
+
+
+app = FastAPI(title="Digits and edges", lifespan=lifespan)
+enable(app)
+
+
+@app.get("/health")
+async def health() -> Health:
+    """Say that the service is up."""
+    return Health()
+
+
+# The two endpoints below compute; as plain functions they run in the thread pool and leave the
+# event loop free.
+
+
+@app.post("/digits/classify")
+def classify_digits(batch: DigitImages) -> DigitLabels:
+    """Classify a batch of handwritten digits."""
+    probabilities = digits.class_probabilities(batch.images.array)
+    return DigitLabels(
+        digits=probabilities.argmax(axis=1).tolist(),
+        probabilities=NumpyArrayField(probabilities),
+    )
+
+
+@app.post("/images/edges")
+def find_edges(photograph: Photograph) -> Edges:
+    """Find the edges in a photograph."""
+    try:
+        luminance = images.read_luminance(photograph.image)
+    except images.UnreadableImageError as error:
+        raise HTTPException(422, str(error)) from error
+    gradient = images.gradient_magnitude(luminance, photograph.sigma)
+    return Edges(edges_png=images.edge_picture(gradient), gradient=NumpyArrayField(gradient))

@@ -1,0 +1,130 @@
+"""Bodies in and out of ASGI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Message
+
+from binary_middleware.body import SLICE, RequestBody, read_body, send_body, slices
+from binary_middleware.codec import Moved, packb, unpack_owned
+from binary_middleware.errors import ContentTooLarge
+
+sizes = st.one_of(st.integers(0, 20), st.sampled_from([7, 8, 9, 15, 16, 17, 31, 32, 33]))
+
+
+@given(st.lists(sizes, max_size=8), st.integers(1, 16))
+def test_slices_add_up_and_none_is_empty(lengths: list[int], size: int) -> None:
+    whole = bytes(range(256)) * 2
+    buffers: list[bytes | memoryview] = []
+    start = 0
+    for index, length in enumerate(lengths):
+        part = whole[start : start + length]
+        buffers.append(memoryview(part) if index % 2 else part)
+        start += length
+    pieces = list(slices(buffers, size))
+    assert b"".join(pieces) == whole[:start]
+    assert all(type(piece) is bytes for piece in pieces)
+    assert all(len(piece) == size for piece in pieces[:-1])
+    assert not pieces or 0 < len(pieces[-1]) <= size
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        [],
+        [0],
+        [1],
+        [SLICE - 1],
+        [SLICE],
+        [SLICE + 1],
+        [5, SLICE - 5, 5],
+        [5, SLICE, 0, SLICE * 3 + 1, 7],
+        [SLICE, SLICE],
+        [3 * SLICE, 1],
+    ],
+)
+def test_sent_messages_add_up_and_the_last_one_is_last(lengths: list[int]) -> None:
+    buffers = [bytes([index + 1]) * length for index, length in enumerate(lengths)]
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    anyio.run(send_body, send, buffers)
+    assert b"".join(message["body"] for message in sent) == b"".join(buffers)
+    assert [message["more_body"] for message in sent] == [True] * (len(sent) - 1) + [False]
+    assert all(message["body"] for message in sent[:-1])
+
+
+def read(chunks: list[Any], content_length: int | None, limit: int = 1000) -> RequestBody | None:
+    messages = [
+        {"type": "http.request", "body": chunk, "more_body": index + 1 < len(chunks)}
+        if isinstance(chunk, bytes)
+        else chunk
+        for index, chunk in enumerate(chunks)
+    ]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    return anyio.run(read_body, receive, content_length, limit)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("chunks", [[b""], [b"abc"], [b"a", b"", b"bc"], [b"a"] * 50])
+def test_body_is_read_into_one_writable_buffer(chunks: list[bytes], announced: bool) -> None:
+    whole = b"".join(chunks)
+    body = read(chunks, len(whole) if announced else None)
+    assert body is not None
+    assert body.received() == whole
+    assert len(body) == len(whole)
+    assert body.buffer.flags.writeable
+
+
+def test_messages_may_leave_out_what_is_empty() -> None:
+    body = read([{"type": "http.request", "more_body": True}, {"type": "http.request"}], 5)
+    assert body is not None
+    assert body.received() == b""
+
+
+@pytest.mark.parametrize("announced", [8, None])
+def test_disconnect_is_no_body(announced: int | None) -> None:
+    assert read([b"abcd", {"type": "http.disconnect"}], announced) is None
+
+
+def test_limit_holds_without_content_length() -> None:
+    with pytest.raises(ContentTooLarge, match=r"over max_body_size \(5 bytes\)"):
+        read([b"abc", b"def", b"ghi"], None, limit=5)
+
+
+def test_more_than_was_announced_is_refused() -> None:
+    with pytest.raises(ContentTooLarge, match="longer than its Content-Length"):
+        read([b"abc", b"def"], 5)
+
+
+@pytest.mark.parametrize("shift", range(9))
+def test_received_bytes_are_restored_after_arrays_moved(shift: int) -> None:
+    document = {"n" * (shift + 1): 1, "a": np.arange(9000.0), "b": np.arange(9000, dtype="i2")}
+    packed = packb(document)
+    body = RequestBody(np.frombuffer(bytearray(packed), np.uint8))
+    value, body.moved = unpack_owned(body.buffer)
+    assert np.array_equal(value["a"], document["a"])
+    assert np.array_equal(value["b"], document["b"])
+    assert body.received() == packed
+    assert np.array_equal(value["a"], document["a"])  # and the arrays stay as they are
+
+
+def test_some_arrays_do_move() -> None:
+    moves = [
+        bool(unpack_owned(np.frombuffer(bytearray(packed), np.uint8)).moved)
+        for packed in (packb({"n" * length: np.arange(9000.0)}) for length in range(1, 9))
+    ]
+    assert True in moves
+    assert False in moves
+    assert Moved._fields == ("start", "length", "overwritten")

@@ -1,0 +1,399 @@
+"""The example service and its demonstration, in JSON mode and in binary mode."""
+
+import base64
+import io
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from example_app import digits, images
+from example_app.app import app
+from example_app.demo import BinaryMode, Body, JsonMode, Mode, exchange, first_difference
+from example_app.demo import planned_calls as demo_calls
+from example_app.server import ServerError, running_server
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CHINA = (resources.files("sklearn.datasets.images") / "china.jpg").read_bytes()
+
+
+class Answer(NamedTuple):
+    """Status and decoded body of an answer."""
+
+    status: int
+    body: Body
+
+
+class Caller:
+    """Calls the service in one mode and insists on an answer in that mode's media type."""
+
+    def __init__(self, client: TestClient, mode: Mode) -> None:
+        self.client = client
+        self.mode = mode
+
+    def get(self, path: str) -> Answer:
+        return self._answer(self.client.get(path, headers={"Accept": self.mode.media_type}))
+
+    def post(self, path: str, body: Body) -> Answer:
+        headers = {"Accept": self.mode.media_type, "Content-Type": self.mode.media_type}
+        content = self.mode.encode(body)
+        return self._answer(self.client.post(path, content=content, headers=headers))
+
+    def _answer(self, response: Any) -> Answer:
+        assert response.headers["Content-Type"] == self.mode.media_type
+        return Answer(response.status_code, self.mode.decode(response.content))
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture(params=[JsonMode(), BinaryMode()], ids=lambda mode: mode.name)
+def caller(client: TestClient, request: pytest.FixtureRequest) -> Caller:
+    return Caller(client, request.param)
+
+
+def image_file(
+    levels: Any, image_format: str = "PNG", mode: str | None = None, **options: Any
+) -> bytes:
+    """Return an image file with the grey levels or colours of an array."""
+    image = Image.fromarray(np.asarray(levels))
+    file = io.BytesIO()
+    (image.convert(mode) if mode else image).save(file, format=image_format, **options)
+    return file.getvalue()
+
+
+def assert_refused(answer: Answer, message: str) -> None:
+    """Assert that a request was refused, with a text like ``message`` in the reasons."""
+    assert answer.status == 422
+    assert re.search(message, str(answer.body["detail"]))
+
+
+def test_health(caller: Caller) -> None:
+    assert caller.get("/health") == (200, {"status": "ok"})
+
+
+# Digits
+
+
+def test_held_out_digits_are_recognised(caller: Caller) -> None:
+    split = digits.digits_split()
+    status, body = caller.post("/digits/classify", {"images": split.held_out_images})
+    assert status == 200
+    probabilities = body["probabilities"]
+    assert probabilities.dtype == np.float32
+    assert probabilities.shape == (450, 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert body["digits"] == probabilities.argmax(axis=1).tolist()
+    assert np.mean(np.array(body["digits"]) == split.held_out_labels) > 0.9
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", ">f4"])
+def test_any_real_data_type_gives_the_same_digits(caller: Caller, dtype: str) -> None:
+    batch = digits.digits_split().held_out_images[:20]
+    expected = digits.class_probabilities(batch)
+    status, body = caller.post("/digits/classify", {"images": batch.astype(dtype)})
+    assert status == 200
+    np.testing.assert_array_equal(body["probabilities"], expected)
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        pytest.param(np.zeros((8, 8)), r"shape \(n, 8, 8\), not \(8, 8\)", id="one image"),
+        pytest.param(np.zeros((3, 8, 9)), r"shape \(n, 8, 8\), not \(3, 8, 9\)", id="too wide"),
+        pytest.param(np.zeros((2, 64)), r"shape \(n, 8, 8\), not \(2, 64\)", id="flat"),
+        pytest.param(np.zeros(()), r"shape \(n, 8, 8\), not \(\)", id="scalar"),
+        pytest.param(np.zeros((0, 8, 8)), "1 to 10000 images, not 0", id="empty"),
+        pytest.param(np.zeros((10_001, 8, 8), np.uint8), "not 10001", id="too many"),
+        pytest.param(np.zeros((1, 8, 8), bool), "integers or floats, not bool", id="bool"),
+        pytest.param(np.zeros((1, 8, 8), complex), "not complex128", id="complex"),
+        pytest.param(np.full((1, 8, 8), 17), "between 0 and 16", id="too dark"),
+        pytest.param(np.full((1, 8, 8), -1), "between 0 and 16", id="negative"),
+        pytest.param(np.full((1, 8, 8), np.nan), "between 0 and 16", id="not a number"),
+    ],
+)
+def test_wrong_batches_are_refused(caller: Caller, batch: Any, message: str) -> None:
+    answer = caller.post("/digits/classify", {"images": batch})
+    assert_refused(answer, message)
+    assert answer.body["detail"][0]["loc"] == ["body", "images"]
+
+
+@pytest.mark.parametrize("value", ["text", 3, None, {"shape": [1, 8, 8]}])
+def test_batches_that_are_no_array_are_refused(caller: Caller, value: Any) -> None:
+    answer = caller.post("/digits/classify", {"images": value})
+    assert_refused(answer, "images")
+
+
+# Edges
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+def test_edges_of_a_photograph(caller: Caller, image_format: str) -> None:
+    with Image.open(io.BytesIO(CHINA)) as image:
+        photograph = image_file(image, image_format)
+    status, body = caller.post("/images/edges", {"image": photograph, "sigma": 2.0})
+    assert status == 200
+    expected = images.gradient_magnitude(images.read_luminance(photograph), 2.0)
+    assert expected.shape == (427, 640)
+    assert body["gradient"].dtype == np.float32
+    np.testing.assert_array_equal(body["gradient"], expected)
+    with Image.open(io.BytesIO(body["edges_png"])) as picture:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "L", (640, 427))
+        levels = np.asarray(picture)
+    assert levels.max() == 255
+    np.testing.assert_allclose(levels, expected * (255 / expected.max()), atol=0.51)
+
+
+def test_sigma_smooths_and_has_a_default(caller: Caller) -> None:
+    def steepest(**parameters: float) -> float:
+        status, body = caller.post("/images/edges", {"image": CHINA, **parameters})
+        assert status == 200
+        return float(body["gradient"].max())
+
+    assert steepest(sigma=0) > steepest(sigma=1) > steepest(sigma=10) > 0
+    assert steepest() == steepest(sigma=1)
+
+
+def test_gradient_is_in_grey_levels_per_pixel(caller: Caller) -> None:
+    ramp = np.tile(np.arange(0, 120, 3, dtype=np.uint8), (30, 1))
+    _, body = caller.post("/images/edges", {"image": image_file(ramp), "sigma": 0})
+    np.testing.assert_array_equal(body["gradient"][:, 1:-1], np.full((30, 38), 3, np.float32))
+
+
+def test_a_flat_image_has_no_edges(caller: Caller) -> None:
+    flat = np.full((20, 10, 3), 200, np.uint8)
+    _, body = caller.post("/images/edges", {"image": image_file(flat)})
+    np.testing.assert_array_equal(body["gradient"], np.zeros((20, 10), np.float32))
+    with Image.open(io.BytesIO(body["edges_png"])) as picture:
+        assert picture.getextrema() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"not an image", id="text"),
+        pytest.param(bytes(range(256)), id="noise"),
+        pytest.param(image_file(np.zeros((4, 4), np.uint8), "GIF"), id="GIF"),
+        pytest.param(CHINA[:5000], id="cut short"),
+        pytest.param(CHINA[:400], id="header cut short"),
+        pytest.param(image_file(np.eye(40, dtype=np.uint8))[:60], id="PNG cut short"),
+    ],
+)
+def test_unreadable_images_are_refused(caller: Caller, file: bytes) -> None:
+    answer = caller.post("/images/edges", {"image": file})
+    assert answer == (422, {"detail": "the image is not a readable JPEG or PNG file"})
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [4_001, 10_000, 14_000])
+def test_decompression_bombs_are_refused(caller: Caller, side: int) -> None:
+    # 14,000 is past the size at which Pillow refuses, and 10,000 past that at which it warns.
+    bomb = image_file(np.zeros((side, side), bool))
+    assert len(bomb) < 50_000
+    assert_refused(caller.post("/images/edges", {"image": bomb}), "pixels; at most 16000000")
+
+
+@pytest.mark.parametrize("sigma", [-0.1, 10.1, float("1e300"), "wide", None])
+def test_sigma_out_of_range_is_refused(caller: Caller, sigma: Any) -> None:
+    answer = caller.post("/images/edges", {"image": CHINA, "sigma": sigma})
+    assert answer.status == 422
+    (reason,) = answer.body["detail"]
+    assert reason["loc"] == ["body", "sigma"]
+    assert reason["input"] == sigma
+
+
+def test_a_missing_image_is_refused(caller: Caller) -> None:
+    # The reason repeats the body, so this one has bytes in it that are no text.
+    answer = caller.post("/images/edges", {"photograph": CHINA})
+    assert_refused(answer, "Field required")
+    assert answer.body["detail"][0]["loc"] == ["body", "image"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "content", "status", "media_type"),
+    [
+        pytest.param(JsonMode(), b'{"image": ', 422, "application/json", id="JSON"),
+        pytest.param(BinaryMode(), b"\xc1", 400, "application/problem+msgpack", id="binary"),
+    ],
+)
+def test_a_body_that_cannot_be_decoded_is_refused(
+    client: TestClient, mode: Mode, content: bytes, status: int, media_type: str
+) -> None:
+    headers = {"Accept": mode.media_type, "Content-Type": mode.media_type}
+    response = client.post("/images/edges", content=content, headers=headers)
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == media_type
+    assert mode.decode(response.content)["detail"]
+
+
+def test_base64_that_cannot_be_decoded_is_refused(client: TestClient) -> None:
+    response = client.post("/images/edges", json={"image": "!!!"})
+    assert_refused(Answer(response.status_code, response.json()), "base64")
+
+
+def test_json_clients_see_base64(client: TestClient) -> None:
+    dot = np.zeros((3, 5), np.uint8)
+    dot[1, 2] = 8
+    # Browsers and most languages write the alphabet of RFC 4648 section 4, with + and /.
+    text = base64.b64encode(image_file(dot)).decode()
+    assert "+" in text or "/" in text
+    response = client.post("/images/edges", json={"image": text, "sigma": 0})
+    assert response.status_code == 200
+    body = response.json()
+    assert set(body["gradient"]) == {"shape", "dtype", "data_b64"}
+    assert body["gradient"]["shape"] == [3, 5]
+    assert body["gradient"]["dtype"] == "float32"
+    gradient = np.frombuffer(base64.b64decode(body["gradient"]["data_b64"]), np.float32)
+    # The two Sobel kernels around a single dot of 8.
+    diagonal = np.sqrt(np.float32(2))
+    expected = np.zeros((3, 5), np.float32)
+    expected[:, 1:4] = [[diagonal, 2, diagonal], [2, 0, 2], [diagonal, 2, diagonal]]
+    np.testing.assert_allclose(gradient.reshape(3, 5), expected, rtol=1e-6)
+
+
+# Reading files
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
+    levels = np.array([[0, 257, 25_700, 65_535]], np.uint16)
+    np.testing.assert_array_equal(images.read_luminance(image_file(levels)), [[0, 1, 100, 255]])
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_every_kind_of_png_is_read(mode: str) -> None:
+    checks = np.kron(np.eye(4), np.full((5, 5), 255)).astype(np.uint8)
+    np.testing.assert_array_equal(images.read_luminance(image_file(checks, mode=mode)), checks)
+
+
+# The demonstration
+
+
+def test_demo_prints_a_table_and_writes_pictures(tmp_path: Path) -> None:
+    demo = run_demo(tmp_path / "new" / "folder")
+    assert (demo.returncode, demo.stderr) == (0, "")
+    lines = demo.stdout.splitlines()
+    assert re.split(r"\s{2,}", lines[0])[:4] == ["call", "mode", "bytes sent", "bytes received"]
+    row = re.compile(r"(?:JSON|binary) +([\d,]+) +([\d,]+) +([\d.]+)(?: +([\d.]+) +([\d.]+))?$")
+    rows = [match for match in map(row.search, lines) if match]
+    assert len(rows) == 10
+    for json_row, binary_row in zip(rows[::2], rows[1::2], strict=True):
+        json_bytes, binary_bytes = (
+            sum(int(cell.replace(",", "")) for cell in match.group(1, 2))
+            for match in (json_row, binary_row)
+        )
+        assert binary_bytes < json_bytes
+        assert float(binary_row[4]) == pytest.approx(json_bytes / binary_bytes, abs=0.006)
+    # Where nearly all of a body is data, base64 adds a third.
+    assert float(rows[-1][4]) == pytest.approx(4 / 3, abs=0.01)
+    for name in ("china", "flower"):
+        with Image.open(tmp_path / "new" / "folder" / f"{name}_edges.png") as picture:
+            assert picture.size == (640, 427)
+            assert np.asarray(picture).max() == 255
+
+
+def test_demo_says_why_it_failed(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    demo = run_demo(file)
+    assert demo.returncode == 1
+    assert demo.stdout == ""
+    assert demo.stderr.startswith("The demonstration failed.")
+    assert str(file) in demo.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to find the server")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_no_server_behind(tmp_path: Path, number: int) -> None:
+    demo = start_demo(tmp_path)
+    children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children")
+    try:
+        deadline = time.monotonic() + 60
+        while not (pids := children.read_text().split()):
+            assert demo.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        # Half a second later the server has begun to start but does not listen yet.
+        time.sleep(0.5)
+        demo.send_signal(number)
+        assert demo.wait(30) == 128 + number
+    finally:
+        demo.kill()
+        demo.communicate()
+    assert not Path(f"/proc/{pids[0]}").exists()
+
+
+def test_a_server_that_dies_is_reported_with_its_log() -> None:
+    health, *_ = demo_calls()
+    with running_server() as server, server.client() as client:
+        answer, _ = exchange(server, client, health, BinaryMode())
+        assert answer == {"status": "ok"}
+        server.process.kill()
+        with pytest.raises(ServerError, match=r"exit code -9(?s:.*)Application startup complete"):
+            exchange(server, client, health, BinaryMode())
+    assert server.process.returncode == -signal.SIGKILL
+
+
+def test_the_service_runs_by_itself_until_interrupted() -> None:
+    command = [sys.executable, "-m", "example_app", "--port", "0"]
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            urls = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stderr)
+            url = next(filter(None, urls))[0]
+            assert httpx2.get(f"{url}/health", trust_env=False).json() == {"status": "ok"}
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "difference"),
+    [
+        ({"a": b"1"}, {"a": b"2"}, "a has different values"),
+        ({"a": b"1"}, {"a": "1"}, "a is a bytes and a str"),
+        ({"a": 1}, {"b": 1}, r"fields \['a'\] and \['b'\]"),
+        (np.zeros(2), np.ones(2), "different elements"),
+        (np.zeros(2), np.zeros(2, np.float32), r"float64 \(2,\) and float32 \(2,\)"),
+        (np.zeros(2), np.zeros((2, 1)), r"\(2,\) and float64 \(2, 1\)"),
+        ([1, 2], [1, 2.5], "different values"),
+    ],
+)
+def test_differences_are_found(one: Any, other: Any, difference: str) -> None:
+    assert re.search(difference, first_difference(one, other) or "")
+    assert first_difference(one, one) is None
+
+
+def start_demo(folder: Path) -> subprocess.Popen[str]:
+    """Start the demonstration as a user does."""
+    command = [sys.executable, "-m", "example_app.demo", "--out", str(folder)]
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the demonstration to its end."""
+    with start_demo(folder) as demo:
+        try:
+            stdout, stderr = demo.communicate(timeout=120)
+        except BaseException:
+            demo.terminate()
+            raise
+    return subprocess.CompletedProcess(demo.args, demo.returncode, stdout, stderr)

@@ -1,0 +1,102 @@
+"""What importing the package does, and does not."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import binary_middleware
+
+PACKAGE = Path(binary_middleware.__file__).parent
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+
+# Imports go downwards: a module imports only from those above it.
+LAYERS = [
+    "errors",
+    "media",
+    "fields",
+    "ndarray",
+    "codec",
+    "options",
+    "transcode",
+    "body",
+    "exchange",
+    "middleware",
+    "summary",
+    "starlette",
+    "fastapi",
+    "__init__",
+]
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def imports_of(module: str) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            found.update(
+                f"{node.module}.{alias.name}" if node.module == "binary_middleware" else node.module
+                for alias in node.names
+            )
+    return found
+
+
+def test_import_brings_in_no_framework_and_no_client() -> None:
+    loaded = python("import sys, binary_middleware; print(*sys.modules)").split()
+    unwanted = {"fastapi", "uvicorn", "httpx", "httpx2", "msgpack", "msgpack_numpy"}
+    assert not unwanted & set(loaded)
+    assert "msgspec" in loaded
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_downwards(module: str) -> None:
+    above = LAYERS[: LAYERS.index(module)]
+    ours = {name for name in imports_of(module) if name.startswith("binary_middleware")}
+    assert ours <= {f"binary_middleware.{name}" for name in above}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_here_unpickles(module: str) -> None:
+    names = {name.partition(".")[0] for name in imports_of(module)}
+    assert not names & {"pickle", "marshal", "shelve", "msgpack_numpy"}
+
+
+def test_fields_needs_nothing_of_this_package() -> None:
+    assert not any(name.startswith("binary_middleware") for name in imports_of("fields"))
+
+
+def test_media_is_standard_library_only() -> None:
+    assert {name.partition(".")[0] for name in imports_of("media")} <= sys.stdlib_module_names
+
+
+def test_absent_extra_names_the_install_command() -> None:
+    code = """
+import sys
+sys.modules["fastapi"] = None
+try:
+    import binary_middleware.fastapi
+except ImportError as exc:
+    print(exc)
+"""
+    assert "pip install 'binary-middleware[fastapi]'" in python(code)
+
+
+def test_public_names_are_there_and_sorted() -> None:
+    assert binary_middleware.__all__ == sorted(binary_middleware.__all__)
+    assert all(hasattr(binary_middleware, name) for name in binary_middleware.__all__)
+    assert (PACKAGE / "py.typed").exists()

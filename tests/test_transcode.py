@@ -1,0 +1,140 @@
+"""msgpack as JSON text and back."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import math
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from binary_middleware.codec import packb, unpackb
+from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
+from binary_middleware.transcode import to_json, to_msgpack
+
+ARRAY = np.array([[1.5, -2.0], [math.nan, math.inf]], "float32")
+ARRAY_AS_JSON = {
+    "shape": [2, 2],
+    "dtype": "float32",
+    "data_b64": base64.b64encode(ARRAY.tobytes()).decode(),
+}
+
+
+def as_json(packed: bytes) -> Any:
+    text, _ = to_json(np.frombuffer(bytearray(packed), np.uint8))
+    return json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("packed", "expected"),
+    [
+        (packb({"a": [1, -2.5, None, True, "ü"]}), {"a": [1, -2.5, None, True, "ü"]}),
+        (packb({"a": ARRAY}), {"a": ARRAY_AS_JSON}),
+        (packb({"a": ARRAY}, arrays="map"), {"a": ARRAY_AS_JSON}),
+        (packb([{"x": ARRAY}, ARRAY], arrays="map"), [{"x": ARRAY_AS_JSON}, ARRAY_AS_JSON]),
+        (packb(b"\xff\x00"), "/wA="),
+        (packb(1 + 2j), "1+2j"),
+        (packb(2**64 - 1), 2**64 - 1),
+        (
+            msgpack.packb(dt.datetime(2026, 1, 2, tzinfo=dt.UTC), datetime=True),
+            "2026-01-02T00:00:00Z",
+        ),
+        (msgpack.packb({1: 2, None: 3}, strict_types=False), {"1": 2, "None": 3}),
+        (
+            packb({"shape": [2], "dtype": "float32", "data": b"too short"}),
+            {"shape": [2], "dtype": "float32", "data": "dG9vIHNob3J0"},
+        ),
+    ],
+)
+def test_what_the_app_sees(packed: bytes, expected: Any) -> None:
+    assert as_json(packed) == expected
+
+
+def test_datetime64_scalars_become_arrays_without_dimensions() -> None:
+    assert as_json(packb(np.datetime64("2026-01-02", "D"))) == {
+        "shape": [],
+        "dtype": "datetime64[D]",
+        "data_b64": base64.b64encode(np.datetime64("2026-01-02", "D").tobytes()).decode(),
+    }
+
+
+def test_nan_and_infinities_are_the_tokens_of_python_json() -> None:
+    text, _ = to_json(np.frombuffer(bytearray(packb([math.nan, math.inf, -math.inf])), np.uint8))
+    assert text == b"[NaN,Infinity,-Infinity]"
+    value = unpackb(b"".join(to_msgpack(text)))
+    assert math.isnan(value[0])
+    assert value[1:] == [math.inf, -math.inf]
+
+
+def test_arrays_come_back_from_the_answer() -> None:
+    (document,) = unpackb(b"".join(to_msgpack(json.dumps([ARRAY_AS_JSON]).encode())))
+    assert document.dtype == np.float32
+    assert np.array_equal(document, ARRAY, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data_b64": "AAAA"},
+        {"data_b64": "!"},
+        {"data_b64": 5},
+        {"dtype": "object"},
+        {"shape": [2, 2, 2]},
+        {"shape": "2"},
+        {"more": 1},
+    ],
+)
+def test_what_only_looks_like_an_array_stays_a_map(change: dict[str, Any]) -> None:
+    document = {**ARRAY_AS_JSON, **change}
+    assert unpackb(b"".join(to_msgpack(json.dumps(document).encode()))) == document
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        str(2**64).encode(),
+        str(-(2**63) - 1).encode(),
+        b'"\\ud800"',
+        b"[" * 10**5,
+    ],
+    ids=["empty", "cut", "no-utf8", "2^64", "-2^63-1", "surrogate", "deep"],
+)
+def test_what_cannot_be_carried_is_an_encode_error(text: bytes) -> None:
+    with pytest.raises(EncodeError):
+        to_msgpack(text)
+
+
+def test_refusals_pass_through() -> None:
+    with pytest.raises(DecodeError, match=r"invalid opcode.*\(byte 0\)"):
+        as_json(b"\xc1")
+    with pytest.raises(ContentTooLarge, match="nests too deeply"):
+        as_json(b"\x91" * 5000 + b"\x01")
+    with pytest.raises(ContentTooLarge, match=r"max_structure_size \(10 bytes\)"):
+        to_json(np.frombuffer(bytearray(packb(["abcdef"] * 3)), np.uint8), 10)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(json_values)
+def test_json_survives_both_ways(value: Any) -> None:
+    packed = b"".join(to_msgpack(json.dumps(value).encode()))
+    assert packed == msgpack.packb(value)
+    assert as_json(packed) == value
