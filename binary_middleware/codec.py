@@ -30,6 +30,7 @@ from binary_middleware.ndarray import (
     array_header,
     array_map,
     complex_map,
+    copy_array,
     is_marked,
     read_marked,
     scalar_value,
@@ -503,7 +504,7 @@ class _Unpacker:
         if self.owned and size * PINNED_SHARE >= len(self.buffer) and dtype.alignment <= 8:
             payload = self.align(_address(payload) - self.address, size, dtype.alignment)
             return view_array(payload, dtype, shape)
-        return view_array(payload, dtype, shape).copy()
+        return copy_array(payload, dtype, shape)
 
     def align(self, start: int, size: int, alignment: int) -> np.ndarray[Any, Any]:
         shift = (self.address + start) % alignment

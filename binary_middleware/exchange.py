@@ -1,4 +1,4 @@
-"""The state of one request and its answer, and what is negotiated for them.
+"""The state of one request and its answer.
 
 An exchange stands between the server and the app: it is the app's ``receive`` and ``send``. The
 app is on the *JSON lane* as long as it does nothing special: it receives a msgpack body as JSON
@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
@@ -20,98 +19,14 @@ from starlette.types import Message, Receive, Scope, Send
 from binary_middleware import media, transcode
 from binary_middleware.body import RequestBody, body_too_large, read_body, send_body
 from binary_middleware.codec import packb, unpack_owned
-from binary_middleware.errors import (
-    EncodeError,
-    NotAcceptable,
-    RequestError,
-    UnsupportedMediaType,
-)
+from binary_middleware.errors import EncodeError, RequestError, UnsupportedMediaType
+from binary_middleware.negotiation import Plan
 from binary_middleware.options import BinaryOptions
 
 SCOPE_KEY: Final = "binary_middleware"
 """Where a scope holds its exchange, or ``None`` if the request is none of ours."""
 
 Headers = list[tuple[bytes, bytes]]
-
-
-# -- what is negotiated --------------------------------------------------------------------------
-
-
-class Plan(NamedTuple):
-    """What one pair of Content-Type and Accept comes to under certain options."""
-
-    request: str | None
-    """The media type of a binary request, ``None`` for any other."""
-    answer: str | None
-    """The Content-Type of a binary answer, ``None`` if JSON stays JSON."""
-    arrays: str
-    """How arrays are written in it: ``"numpy"`` or ``"map"``."""
-    accept: str | None
-    """The Accept header for the app, ``None`` to leave it as it is."""
-    refusal: RequestError | None
-    """Why the request is refused, judged by these headers alone."""
-    problems_in_binary: bool
-    """Whether the client's own format, for our errors, is msgpack."""
-
-
-@lru_cache(maxsize=1024)
-def make_plan(content_type: str | None, accept: tuple[str, ...], options: BinaryOptions) -> Plan:
-    """Negotiate by RFC 9110 §12.5.1; see ``BinaryOptions.mode`` for what the modes mean."""
-    parsed = media.parse_media_type(content_type) if content_type else None
-    essence = parsed.essence if parsed else ""
-    request = essence if media.is_binary(essence, options.media_types) else None
-    ranges = media.parse_accept(accept)
-    if options.mode == "require":
-        choice = media.choose_binary(ranges, options.media_types, request)
-        prefers = media.choose(ranges, options.media_types, request)
-        is_json = parsed is not None and parsed.is_json
-    else:
-        # Nothing acceptable: the header is disregarded, as RFC 9110 §12.5.1 allows.
-        choice = media.choose(ranges, options.media_types, request)
-        choice = prefers = choice or media.Choice(request, {})
-        is_json = False
-    refusal: RequestError | None = None
-    taken = ", ".join(options.media_types)
-    if is_json:
-        refusal = UnsupportedMediaType(
-            f"JSON is not taken here, only {taken}", headers={"accept": taken}
-        )
-    elif choice is None:
-        refusal = NotAcceptable(f"the answer can only be one of {taken}")
-    answer, arrays = _answer(choice, options)
-    binary_client = prefers is not None and prefers.media_type is not None
-    return Plan(
-        request=request,
-        answer=answer,
-        arrays=arrays,
-        accept=media.accept_with_json(ranges, options.media_types) if answer and ranges else None,
-        refusal=refusal,
-        problems_in_binary=binary_client if not is_json or ranges else False,
-    )
-
-
-def _answer(choice: media.Choice | None, options: BinaryOptions) -> tuple[str | None, str]:
-    if choice is None or choice.media_type is None:
-        return None, options.arrays
-    asked = choice.parameters.get("arrays")
-    if asked in ("numpy", "map"):
-        return f"{choice.media_type}; arrays={asked}", asked
-    return choice.media_type, options.arrays
-
-
-def negotiate(headers: Headers, options: BinaryOptions) -> Plan:
-    """The plan for a request with these header fields."""
-    content_type: str | None = None
-    accept: list[str] = []
-    for name, value in headers:
-        if name == b"content-type":
-            content_type = value.decode("latin-1")
-        elif name == b"accept":
-            accept.append(value.decode("latin-1"))
-    return make_plan(content_type, tuple(accept), options)
-
-
-# -- the exchange ----------------------------------------------------------------------------------
 
 
 class Exchange:
@@ -126,28 +41,30 @@ class Exchange:
         response_started: whether the start of an answer went out.
     """
 
+    error: RequestError | None = None
+    response_started = False
+    _stepped_aside = False
+    # The request.
+    _body_was_asked_for = False
+    _body: RequestBody | None = None
+    _is_decoded = False
+    _value: Any = None
+    # A JSON answer that is being collected.
+    _start: Message | None = None
+    _chunks: list[bytes]
+    _collected = 0
+
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, plan: Plan, options: BinaryOptions
     ) -> None:
         self.plan = plan
         self.options = options
-        self.client_headers: Headers = list(scope["headers"])
+        self.client_headers: Headers = scope["headers"]
         self.scope: Scope = {**scope, "headers": self._headers_for_app(), SCOPE_KEY: self}
-        self.error: RequestError | None = None
-        self.response_started = False
         self._receive = receive
         self._send = send
-        self._stepped_aside = False
-        # The request. It is transcoded unless somebody takes it as it is.
+        # A msgpack body is transcoded unless somebody takes it as it is.
         self._forwards_body = plan.request is None
-        self._body_was_asked_for = False
-        self._body: RequestBody | None = None
-        self._value: Any = None
-        self._is_decoded = False
-        # A JSON answer that is being collected.
-        self._start: Message | None = None
-        self._chunks: list[bytes] = []
-        self._collected = 0
 
     def refusal(self) -> RequestError | None:
         """Why the request is refused, as far as its header fields tell."""
@@ -171,14 +88,18 @@ class Exchange:
         return int(value) if value.isascii() and value.isdigit() else None
 
     def _headers_for_app(self) -> Headers:
-        headers = self.client_headers
-        if self.plan.request is not None:
-            # The length of the JSON text is known, and added, when the text is.
-            dropped = (b"content-type", b"content-length")
-            headers = [field for field in headers if field[0] not in dropped]
-            headers.append((b"content-type", media.JSON.encode()))
+        headers: Headers = []
+        for field in self.client_headers:
+            name = field[0]
+            if self.plan.request is not None:
+                if name == b"content-length":
+                    continue  # the length of the JSON text is known, and added, when the text is
+                if name == b"content-type":
+                    field = _CONTENT_TYPE_JSON
+            if name == b"accept" and self.plan.accept is not None:
+                continue
+            headers.append(field)
         if self.plan.accept is not None:
-            headers = [field for field in headers if field[0] != b"accept"]
             headers.append((b"accept", self.plan.accept.encode("latin-1")))
         return headers
 
@@ -295,6 +216,7 @@ class Exchange:
         elif message["type"] == "http.response.start":
             if self.plan.answer is not None and _is_convertible(message):
                 self._start = message
+                self._chunks = []
             else:
                 await self._send_start(message)
         elif message["type"] == "http.response.body" and self._start is not None:
@@ -367,6 +289,8 @@ class Exchange:
         await send_body(self._send, buffers)
 
 
+_CONTENT_TYPE_JSON: Final = (b"content-type", media.JSON.encode())
+_VARY: Final = (b"vary", b"Accept")
 _DESCRIBE_THE_JSON: Final = ("content-length", "content-md5", "content-digest", "digest")
 _BODIES_BY_OTHER_MEANS: Final = ("http.response.pathsend", "http.response.zerocopysend")
 _BODILESS: Final = (204, 205, 206, 304)
@@ -394,22 +318,20 @@ def _is_convertible(start: Message) -> bool:
 
 def with_vary(message: Message) -> Message:
     """An answer's start with ``Accept`` among its Vary (RFC 9110 §12.5.5)."""
-    headers = list(message.get("headers", ()))
-    present = [
-        name.strip().lower()
-        for key, value in headers
-        if key.lower() == b"vary"
-        for name in value.split(b",")
-    ]
-    if b"accept" in present or b"*" in present:
+    headers = message.get("headers", ())
+    for name, _ in headers:
+        if len(name) == 4 and name.lower() == b"vary":
+            return _with_merged_vary(message)
+    return {**message, "headers": [*headers, _VARY]}
+
+
+def _with_merged_vary(message: Message) -> Message:
+    headers = MutableHeaders(raw=list(message["headers"]))
+    present = [name.strip().lower() for line in headers.getlist("vary") for name in line.split(",")]
+    if "accept" in present or "*" in present:
         return message
-    if present:
-        mutable = MutableHeaders(raw=headers)
-        mutable.add_vary_header("Accept")
-        headers = mutable.raw
-    else:
-        headers.append((b"vary", b"Accept"))
-    return {**message, "headers": headers}
+    headers.add_vary_header("Accept")
+    return {**message, "headers": headers.raw}
 
 
 def problem_response(

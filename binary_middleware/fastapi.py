@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 from abc import ABCMeta
 from collections.abc import Callable, Coroutine
-from inspect import isasyncgenfunction, isgeneratorfunction, signature
+from functools import lru_cache
+from inspect import signature
 from typing import Any, Final
 
 try:
@@ -28,12 +29,14 @@ except ImportError as exc:  # pragma: no cover  # tested in a subprocess
         "binary_middleware.fastapi needs FastAPI: pip install 'binary-middleware[fastapi]'"
     ) from exc
 
+import numpy as np
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from binary_middleware.codec import pack_buffers
+from binary_middleware import transcode
+from binary_middleware.codec import key_text, pack_buffers
 from binary_middleware.errors import EncodeError
 from binary_middleware.exchange import SCOPE_KEY, Exchange, problem_response
 from binary_middleware.fields import is_array_like
@@ -86,7 +89,7 @@ class _StandInForNone:
         return value, []
 
     def serialize_json(self, value: Any, **_: Any) -> bytes:
-        document = _with_json_keys(jsonable_encoder(value, custom_encoder=_KEPT))
+        document = _with_keys(_as_json_dumps_has_it, jsonable_encoder(value, custom_encoder=_KEPT))
         return Document.of(
             document, lambda: bytes(self.response_class(jsonable_encoder(value)).body)
         )
@@ -105,30 +108,41 @@ def _keep(value: Any) -> Any:
     return value
 
 
+def _dump(model: BaseModel) -> Any:
+    return _with_keys(_as_pydantic_has_it, model.model_dump(by_alias=True))
+
+
 _KEPT: Final[dict[Any, Callable[[Any], Any]]] = {
     bytes: _keep,
     bytearray: _keep,
     memoryview: _keep,
     complex: _keep,
     _Array: _keep,
-    BaseModel: lambda model: model.model_dump(by_alias=True),
+    BaseModel: _dump,
 }
 
 
-def _with_json_keys(value: Any) -> Any:
-    """Keys as ``json.dumps`` writes them, which for ``None`` is not as pydantic does."""
+def _with_keys(text_of: Callable[[Any], Any], value: Any) -> Any:
+    """A document whose keys are text, in the writing of one of the two below."""
     if type(value) is dict:
         return {
-            key if type(key) is str else _json_key(key): _with_json_keys(item)
+            key if type(key) is str else text_of(key): _with_keys(text_of, item)
             for key, item in value.items()
         }
-    return [_with_json_keys(item) for item in value] if type(value) is list else value
+    return [_with_keys(text_of, item) for item in value] if type(value) is list else value
 
 
-def _json_key(key: Any) -> Any:
+def _as_json_dumps_has_it(key: Any) -> Any:
     if isinstance(key, (int, float)) or key is None:
         return next(iter(json.loads(json.dumps({key: None}))))
     return key
+
+
+def _as_pydantic_has_it(key: Any) -> Any:
+    try:
+        return key_text(key)
+    except EncodeError:
+        return key  # it will be found when the whole is packed
 
 
 # -- the request: objects instead of text ----------------------------------------------------------
@@ -152,6 +166,54 @@ class _RouteRequest(BinaryRequest):
     async def json(self) -> Any:
         self._only_whether_there_is_one = False
         return await super().json()
+
+
+@lru_cache(maxsize=256)
+def _request_class(kind: type[Request]) -> type[_RouteRequest] | None:
+    """The class that stands for an app's own class of requests, if it can be one of ours.
+
+    A class that reads the body in its own way expects JSON text.
+    """
+    if any(getattr(kind, name) is not getattr(Request, name) for name in _READERS):
+        return None
+    return type(kind.__name__, (_RouteRequest, kind), {}) if kind is not Request else _RouteRequest
+
+
+_READERS: Final = ("body", "json", "stream", "receive")
+
+
+def _take(exchange: Exchange, request: Request) -> Request:
+    """The request with its msgpack body taken as it is; ``request`` if it is read as JSON text."""
+    kind = _request_class(type(request))
+    if kind is None or not exchange.take_request():
+        return request
+    taken = kind.__new__(kind)  # the app's own class may have an ``__init__`` of its own
+    vars(taken).update(vars(request), exchange=exchange)
+    request._receive = _as_text(exchange, request.receive)
+    return taken
+
+
+def _as_text(exchange: Exchange, receive: Receive) -> Receive:
+    """The channel for those who read the request after its body was taken, as JSON text.
+
+    These are exception handlers, and what the app wraps around the handler of its routes.
+    """
+    was_sent = False
+
+    async def receive_text() -> Message:
+        nonlocal was_sent
+        if was_sent:
+            return await receive()
+        was_sent = True
+        if not await exchange.read(receive):
+            return {"type": "http.disconnect"}
+        buffer = np.frombuffer(bytearray(exchange.body.received()), np.uint8)
+        text = b""
+        if len(buffer):
+            text, _ = transcode.to_json(buffer, exchange.options.max_structure_size)
+        return {"type": "http.request", "body": text, "more_body": False}
+
+    return receive_text
 
 
 # -- the route -------------------------------------------------------------------------------------
@@ -203,9 +265,12 @@ def _effective_route(route: APIRoute) -> Any:
 
 
 def _answers_with_default_class(route: Any) -> bool:
-    return isinstance(route.response_class, DefaultPlaceholder) and not _is_generator(
-        route.endpoint
-    )
+    return isinstance(route.response_class, DefaultPlaceholder) and not _streams(route)
+
+
+def _streams(route: Any) -> bool:
+    """Whether a generator gives the items of a stream: JSON lines or events."""
+    return bool(route.is_json_stream or route.is_sse_stream)
 
 
 def _stand_in(route: Any) -> Any:
@@ -220,30 +285,24 @@ def _negotiated(handle_json: Handler, handle_objects: Handler, *, reads_body: bo
         if not isinstance(exchange, Exchange):
             return await handle_json(request)
         handle = handle_json if exchange.plan.answer is None else handle_objects
+        if exchange.plan.request is None:
+            return _in_binary(await handle(request), exchange)
         # A body that the route does not declare is left to whoever reads it: as JSON text.
-        if reads_body and exchange.take_request():
-            response = await _handle_taken(exchange, request, handle)
-        else:
-            response = await handle(request)
-        return _in_binary(response, exchange)
+        taken = _take(exchange, request) if reads_body else request
+        try:
+            return _in_binary(await handle(taken), exchange)
+        except RequestValidationError as exc:
+            # FastAPI's own handler cannot render bytes, arrays or NaN, and would answer 500.
+            exc._errors = summarize_errors(exc.errors(), jsonable_encoder)
+            exc.body = summarize_input(exc.body, jsonable_encoder)
+            raise
+        except Exception:
+            # FastAPI makes a 400 of its own of what reading the body raises.
+            if exchange.error is None:
+                raise
+            return _refused(exchange)
 
     return handle
-
-
-async def _handle_taken(exchange: Exchange, request: Request, handle: Handler) -> Response:
-    taken = _RouteRequest(exchange, request.scope, request.receive, request._send)
-    try:
-        return await handle(taken)
-    except RequestValidationError as exc:
-        # FastAPI's own handler cannot render bytes, arrays or NaN, and would answer 500.
-        exc._errors = summarize_errors(exc.errors())
-        exc.body = summarize_input(exc.body)
-        raise
-    except Exception:
-        # FastAPI makes a 400 of its own of what ``json()`` raises.
-        if exchange.error is None:
-            raise
-        return _refused(exchange)
 
 
 def _refused(exchange: Exchange) -> Response:
@@ -256,7 +315,7 @@ def _refused(exchange: Exchange) -> Response:
 
 
 def _in_binary(response: Response, exchange: Exchange) -> Response:
-    document = response.body if hasattr(response, "body") else None
+    document = vars(response).get("body")
     if not isinstance(document, Document):
         return response
     try:
@@ -296,10 +355,9 @@ def enable(app: FastAPI, **options: Any) -> None:
     Raises:
         ValueError: an option is unknown or wrong.
     """
-    _use_binary_routes(app.router)
+    BinaryMiddleware(app, **options)  # wrong options fail here, not when the app starts
     app.add_middleware(_AppMiddleware, router=app.router, **options)
-    # Wrong options fail here, not when the app starts.
-    BinaryMiddleware(app, **options)
+    _use_binary_routes(app.router)
 
 
 class _AppMiddleware(BinaryMiddleware):
@@ -333,31 +391,32 @@ def _binary_class(route_class: type[APIRoute]) -> type[APIRoute]:
     return type(route_class.__name__, (route_class, BinaryRoute), {})
 
 
-def _is_generator(endpoint: Any) -> bool:
-    call = getattr(endpoint, "__call__", endpoint)  # noqa: B004  # a callable instance's own
-    return any(map(isgeneratorfunction, (endpoint, call))) or any(
-        map(isasyncgenfunction, (endpoint, call))
-    )
-
-
 _ROUTE_PARAMETERS: Final = [
     name for name in signature(APIRoute.__init__).parameters if name != "self"
 ]
 
 
+_NOT_KEPT: Final = frozenset({"generate_unique_id_function", "operation_id", "description"})
+
+
 def _rebuild(route: APIRoute) -> APIRoute:
-    """The same route, of a class that is a ``BinaryRoute`` as well."""
-    if _is_generator(route.endpoint):
+    """The same route, of a class that is a ``BinaryRoute`` as well.
+
+    Returns:
+        The route itself, which stays on the JSON lane, if its class does not make an equal one
+        of its attributes.
+    """
+    if _streams(route):
         return route  # what it streams is known to the original only
     settings = {name: getattr(route, name) for name in _ROUTE_PARAMETERS}
     # Names in the OpenAPI document hang on the id, which the route got when it was made.
-    settings["generate_unique_id_function"] = lambda _: route.unique_id
-    settings["operation_id"] = None
+    named = {"generate_unique_id_function": lambda _: route.unique_id, "operation_id": None}
     try:
-        rebuilt = _binary_class(type(route))(**settings)
-    except TypeError:
-        return route  # a class with a signature of its own: it stays on the JSON lane
+        rebuilt = _binary_class(type(route))(**settings | named)
+    except Exception:  # a signature of its own
+        return route
     for name, value in vars(route).items():
-        if name in ("generate_unique_id_function", "operation_id") or name not in vars(rebuilt):
+        if name in _NOT_KEPT or name not in vars(rebuilt):
             setattr(rebuilt, name, value)
-    return rebuilt
+    same = all(getattr(rebuilt, name) == value for name, value in settings.items())
+    return rebuilt if same else route

@@ -22,11 +22,12 @@ import math
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic_core import core_schema
 
 __all__ = [
@@ -60,7 +61,7 @@ _BINARY_KEYS: Final = frozenset({"shape", "dtype", "data"})
 _PLAIN_DTYPE: Final = re.compile(
     r"""
       [<>=|]? (?: [biufc][0-9]{1,2} | [SUV][0-9]{1,9} )
-    | (?: [<>=]?[Mm]8 | datetime64 | timedelta64 ) (?: \[ (?:[1-9][0-9]{0,8})? [A-Za-z]{1,2} \] )?
+    | (?: [<>=]?[Mm]8 | datetime64 | timedelta64 ) (?: \[ (?:[1-9][0-9]{0,9})? [A-Za-z]{1,2} \] )?
     | bool | u?int(?:8|16|32|64) | float(?:16|32|64|96|128) | complex(?:64|128|192|256)
     """,
     re.VERBOSE,
@@ -213,10 +214,10 @@ def _field_dtype(field: Any, budget: _Budget) -> np.dtype[Any]:
     dtype = _parse_descr(spec, budget) if isinstance(spec, (list, tuple)) else parse_dtype(spec)
     if len(field) == 2:
         return dtype
-    shape = (field[2],) if isinstance(field[2], int) else field[2]
+    shape = _check_shape((field[2],) if isinstance(field[2], int) else field[2])
     try:
-        return np.dtype((dtype, _check_shape(shape)))
-    except (TypeError, OverflowError) as exc:
+        return np.dtype((dtype, shape))
+    except (TypeError, ValueError, OverflowError) as exc:
         raise ValueError(f"not a structured dtype: {_shorten(str(exc))}") from exc
 
 
@@ -276,6 +277,10 @@ def to_buffer(array: np.ndarray[Any, Any]) -> memoryview:
     """The bytes of ``array`` in C order: a flat view where it is contiguous, else of a copy."""
     if array.nbytes == 0:
         return memoryview(b"")
+    if array.dtype.names is not None:
+        # numpy copies structured items field by field, and what stood in memory before would
+        # travel in the padding between the fields.
+        array = array.view(f"V{array.itemsize}")
     flat = np.ascontiguousarray(array).reshape(-1)
     return flat.view(np.uint8).data
 
@@ -359,6 +364,8 @@ def _equal(mine: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> bool:
 # -- the field ---------------------------------------------------------------------------------
 
 
+# A dataclass, because FastAPI takes a parameter of such a type from the body, not the query.
+@dataclass(slots=True, init=False, repr=False, eq=False)
 class NumpyArrayField:
     """A numpy array as a field of a pydantic model.
 
@@ -383,7 +390,6 @@ class NumpyArrayField:
             one that was given, not a copy; arrays made from JSON or bytes are writable.
     """
 
-    __slots__ = ("array",)
     __hash__ = None  # type: ignore[assignment]  # mutable, so it must not be a key
 
     array: np.ndarray[Any, Any]
@@ -455,3 +461,7 @@ class NumpyArrayField:
             "required": ["shape", "dtype", "data_b64"],
             "additionalProperties": False,
         }
+
+
+# What pydantic asks a value for where the field says ``Any``.
+NumpyArrayField.__pydantic_serializer__ = TypeAdapter(NumpyArrayField).serializer  # type: ignore[attr-defined]

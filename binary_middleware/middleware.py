@@ -7,8 +7,9 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from binary_middleware.exchange import SCOPE_KEY, Exchange, negotiate, with_vary
-from binary_middleware.options import RouteRule, make_options, options_for
+from binary_middleware.exchange import SCOPE_KEY, Exchange, with_vary
+from binary_middleware.negotiation import Negotiator
+from binary_middleware.options import RouteRule, make_options
 
 
 class BinaryMiddleware:
@@ -41,8 +42,8 @@ class BinaryMiddleware:
         self, app: ASGIApp, /, *, routes: Iterable[RouteRule] = (), **options: Any
     ) -> None:
         self.app = app
-        self.rules = tuple(routes)
-        self.options = make_options(**options)
+        self._default = Negotiator(make_options(**options))
+        self._rules = [(rule, Negotiator(rule.options)) for rule in routes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,17 +55,29 @@ class BinaryMiddleware:
             if scope.get(SCOPE_KEY) is outer:  # it was too late
                 await self.app(scope, receive, send)
                 return
-        options = options_for(scope, self.rules, self.options)
-        if options.mode == "off":
+        negotiator = self._negotiator(scope)
+        if negotiator.options.mode == "off":
             scope[SCOPE_KEY] = None
             await self.app(scope, receive, send)
             return
-        plan = negotiate(scope["headers"], options)
-        if plan.request is None and plan.answer is None and plan.refusal is None:
+        content_type = accept = None
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                content_type = value
+            elif name == b"accept":
+                accept = value if accept is None else accept + b", " + value
+        plan = negotiator.plan(content_type, accept)
+        if plan.is_none_of_ours:
             scope[SCOPE_KEY] = None
             await self.app(scope, receive, _varying(send))
             return
-        await _run(Exchange(scope, receive, send, plan, options), self.app)
+        await _run(Exchange(scope, receive, send, plan, negotiator.options), self.app)
+
+    def _negotiator(self, scope: Scope) -> Negotiator:
+        for rule, negotiator in self._rules:
+            if rule.matches(scope):
+                return negotiator
+        return self._default
 
 
 def _varying(send: Send) -> Send:

@@ -106,7 +106,7 @@ def read_marked(map_: Mapping[Any, Any]) -> Any:
         return _read_complex(map_)
     if map_[b"nd"] is True:
         dtype, shape = array_header(map_)
-        return view_array(_bin(map_), dtype, shape).copy()
+        return copy_array(_bin(map_), dtype, shape)
     if map_[b"nd"] is False:
         return _read_scalar(map_)
     raise DecodeError("the nd of an array map must be true or false")
@@ -122,6 +122,15 @@ def view_array(data: Any, dtype: np.dtype[Any], shape: Any) -> np.ndarray[Any, A
         return from_buffer(data, dtype, shape)
     except ValueError as exc:
         raise DecodeError(str(exc)) from exc
+
+
+def copy_array(data: Any, dtype: np.dtype[Any], shape: Any) -> np.ndarray[Any, Any]:
+    """The array of :func:`view_array` in memory of its own: writable, aligned, padding included.
+
+    Raises:
+        DecodeError: dtype and shape do not fit the data.
+    """
+    return view_array(np.frombuffer(data, np.uint8).copy(), dtype, shape)
 
 
 def _bin(map_: Mapping[Any, Any]) -> bytes:

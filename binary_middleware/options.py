@@ -5,7 +5,7 @@ A wrong setting fails where it is made, with a message that names it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, get_args
 
@@ -139,11 +139,3 @@ class RouteRule:
         if root_path and (path == root_path or path.startswith(f"{root_path}/")):
             path = path[len(root_path) :]
         return self._regex.match(path) is not None
-
-
-def options_for(scope: Scope, rules: Iterable[RouteRule], default: BinaryOptions) -> BinaryOptions:
-    """The options of the first rule that matches, or the default."""
-    for rule in rules:
-        if rule.matches(scope):
-            return rule.options
-    return default

@@ -86,8 +86,12 @@ class BinaryResponse(Response):
         self.raw_headers += [field for field in raw_headers if field[0].lower() not in own]
 
     @property
-    def body(self) -> bytes:  # type: ignore[override]  # joined only for those who ask
+    def body(self) -> bytes:  # joined only for those who ask
         return b"".join(self.buffers)
+
+    @body.setter
+    def body(self, body: bytes) -> None:
+        self.buffers = [body]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Any, Final
 
 import numpy as np
+
+from binary_middleware.fields import is_array_like
+
+Encode = Callable[[Any], Any]
 
 LARGEST: Final = 1024
 """Characters of text, or about as many of JSON, that are reported as they are."""
 
 
-def summarize_errors(errors: Sequence[Any]) -> list[Any]:
-    """Pydantic's error list, its inputs and contexts summarised where JSON could not hold them.
+def summarize_errors(errors: Sequence[Any], encode: Encode) -> list[Any]:
+    """A list of validation errors, summarised where JSON could not hold them.
 
-    What JSON can hold, and is not larger than about 1 KiB, stays exactly as it is.
+    An input that JSON can hold, and that is not larger than about 1 KiB, stays exactly as it is,
+    and so does everything but the inputs as long as JSON can hold it.
+
+    Args:
+        errors: as pydantic's ``ValidationError.errors()`` gives them.
+        encode: how the framework prepares values that are not plain data for JSON.
     """
-    return [
-        {
-            key: summarize_input(value) if key in ("input", "ctx") else value
-            for key, value in error.items()
+    return [_summarize_error(error, encode) for error in errors]
+
+
+def _summarize_error(error: Any, encode: Encode) -> Any:
+    if not isinstance(error, Mapping):
+        return error  # of the app's own making
+    summary = dict(error)
+    if "input" in summary:
+        summary["input"] = summarize_input(summary["input"], encode)
+    if isinstance(summary.get("ctx"), Mapping):
+        summary["ctx"] = {
+            key: summarize_input(value, encode) if _length_in_json(value, encode) is None else value
+            for key, value in summary["ctx"].items()
         }
-        for error in errors
-    ]
+    return summary
 
 
-def summarize_input(value: Any) -> Any:
+def summarize_input(value: Any, encode: Encode) -> Any:
     """``value`` if JSON can hold it and it is small, else text such as ``<bytes 1024>``.
 
     Containers are kept where they are small once their members are summarised.
     """
     try:
-        summary, size = _summarize(value)
+        summary, size = _summarize(value, encode)
     except RecursionError:
         return f"<{type(value).__name__} that nests too deeply>"
     return summary if size <= LARGEST else describe(value)
@@ -42,12 +60,12 @@ def describe(value: Any) -> str:
     """The type and the size of a value: ``<ndarray float32 (3, 2)>``, ``<bytes 1024>``."""
     if isinstance(value, np.ndarray):
         return f"<ndarray {value.dtype} {value.shape}>"[:LARGEST]
-    if isinstance(value, (bytes, str, dict, list, tuple)):
+    if isinstance(value, Sized) and not is_array_like(value):
         return f"<{type(value).__name__} {len(value)}>"
     return f"<{type(value).__name__}>"
 
 
-def _summarize(value: Any) -> tuple[Any, int]:
+def _summarize(value: Any, encode: Encode) -> tuple[Any, int]:
     """The summary, and about how many characters of JSON it is; stops where that is too many."""
     if value is None or isinstance(value, (bool, int)):
         return value, 4 if not isinstance(value, int) else value.bit_length() // 3 + 1
@@ -57,27 +75,35 @@ def _summarize(value: Any) -> tuple[Any, int]:
         return (value, len(value)) if len(value) <= LARGEST else (describe(value), 24)
     if isinstance(value, complex):
         return f"<complex {value}>", 48
-    if isinstance(value, (bytes, np.ndarray)):
-        return describe(value), 48
     if isinstance(value, np.generic):
         return f"<{value.dtype} {value}>"[:LARGEST], 48
-    if isinstance(value, Mapping):
-        return _summarize_members(value, dict(value).items())
-    if isinstance(value, (list, tuple)):
-        return _summarize_members(value, enumerate(value))
-    return value, 24  # FastAPI knows what to make of the rest
+    if isinstance(value, (bytes, bytearray, memoryview)) or is_array_like(value):
+        return describe(value), 48
+    if type(value) is dict and all(type(key) is str for key in value):
+        return _summarize_members(value, value.items(), encode)
+    if type(value) in (list, tuple):
+        return _summarize_members(value, enumerate(value), encode)
+    # What a validator made of an input can be anything.
+    length = _length_in_json(value, encode)
+    return (value, length) if length is not None else (describe(value), 24)
 
 
-def _summarize_members(value: Any, members: Any) -> tuple[Any, int]:
+def _summarize_members(
+    value: Any, members: Iterable[tuple[Any, Any]], encode: Encode
+) -> tuple[Any, int]:
     summaries: dict[Any, Any] = {}
     total = 2
     for key, member in members:
-        summaries[key], size = _summarize(member)
+        summaries[key], size = _summarize(member, encode)
         total += size + (len(key) if isinstance(key, str) else 4)
         if total > LARGEST:
             return describe(value), 24
-    if isinstance(value, Mapping):
-        return summaries, total
-    return type(value)(summaries.values()) if type(value) in (list, tuple) else list(
-        summaries.values()
-    ), total
+    return (summaries if type(value) is dict else type(value)(summaries.values())), total
+
+
+def _length_in_json(value: Any, encode: Encode) -> int | None:
+    """How long a value is as JSON, ``None`` if it cannot be written."""
+    try:
+        return len(json.dumps(encode(value), allow_nan=False))
+    except Exception:  # whatever the encoder, or the value's own code, raises
+        return None

@@ -387,6 +387,8 @@ def test_rules_give_routes_their_own_options() -> None:
     rules = [
         RouteRule("/off/{rest:path}", BinaryOptions(mode="off")),
         RouteRule("/small", BinaryOptions(max_body_size=1)),
+        RouteRule("/{rest:path}", BinaryOptions(arrays="map")),
+        RouteRule("/small", BinaryOptions(max_body_size=2)),
     ]
     app = BinaryMiddleware(Recorder(b"[1]"), routes=rules)
     assert call(app, packb("a"), path="/other").body == b"\x91\x01"

@@ -7,7 +7,6 @@ import dataclasses
 import pytest
 
 from binary_middleware import BinaryMiddleware, BinaryOptions, RouteRule
-from binary_middleware.options import options_for
 from tests.asgi import Recorder, http_scope
 
 
@@ -47,26 +46,19 @@ def test_options_are_frozen_and_hashable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "expected"),
+    ("scope", "matches"),
     [
-        ({"path": "/images/7"}, 1),
-        ({"path": "/images/7", "method": "GET"}, 0),
-        ({"path": "/images/seven"}, 0),
-        ({"path": "/api/images/7", "root_path": "/api"}, 1),
-        ({"path": "/apix/images/7", "root_path": "/api"}, 0),
-        ({"path": "/files/a/b"}, 2),
-        ({"path": "/files"}, 0),
+        ({"path": "/images/7"}, True),
+        ({"path": "/images/7", "method": "GET"}, False),
+        ({"path": "/images/seven"}, False),
+        ({"path": "/images/7/more"}, False),
+        ({"path": "/api/images/7", "root_path": "/api"}, True),
+        ({"path": "/apix/images/7", "root_path": "/api"}, False),
     ],
 )
-def test_first_rule_that_matches_wins(scope: dict[str, str], expected: int) -> None:
-    default = BinaryOptions()
-    rules = [
-        RouteRule("/images/{number:int}", BinaryOptions(max_body_size=1), methods=["post"]),
-        RouteRule("/files/{path:path}", BinaryOptions(max_body_size=2)),
-        RouteRule("/files/{path:path}", BinaryOptions(max_body_size=3)),
-    ]
-    found = options_for(http_scope(**scope), rules, default)
-    assert found == [default, rules[0].options, rules[1].options][expected]
+def test_rule_matches_path_and_method(scope: dict[str, str], matches: bool) -> None:
+    rule = RouteRule("/images/{number:int}", BinaryOptions(max_body_size=1), methods=["post"])
+    assert rule.matches(http_scope(**scope)) is matches
 
 
 def test_path_of_a_rule_starts_with_a_slash() -> None:

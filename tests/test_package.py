@@ -22,6 +22,7 @@ LAYERS = [
     "ndarray",
     "codec",
     "options",
+    "negotiation",
     "transcode",
     "body",
     "exchange",
