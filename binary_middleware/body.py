@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from starlette.types import Receive, Send
 
-from binary_middleware.codec import Moved
+from binary_middleware.codec import Moved, unpack_owned, unpackb
 from binary_middleware.errors import ContentTooLarge
 
 SLICE: Final = 96 * 1024
@@ -17,36 +17,50 @@ pages, which would cost more than the copy."""
 
 
 class RequestBody:
-    """The body of a request, in one buffer that is ours.
+    """The body of a request: as it came where it came in one piece, else in one buffer of ours.
 
-    Attributes:
-        buffer: an array of ``uint8``, writable.
-        moved: what decoding has moved in it.
+    Args:
+        data: the bytes.
+        is_ours: whether ``data`` is a writable array of ``uint8`` that arrays may be views of.
     """
 
-    def __init__(self, buffer: np.ndarray[Any, Any]) -> None:
-        self.buffer = buffer
-        self.moved: list[Moved] = []
+    _moved: list[Moved] | None = None
+
+    def __init__(self, data: Any, *, is_ours: bool) -> None:
+        self._data = data
+        self._is_ours = is_ours
 
     def __len__(self) -> int:
-        return len(self.buffer)
+        return len(self._data)
+
+    def unpack(self, max_structure_size: int) -> Any:
+        """The document in the body. Can be called once.
+
+        Raises:
+            DecodeError: it is not a msgpack document that we take.
+            ContentTooLarge: it is nested too deeply, or holds too much structure.
+        """
+        if not self._is_ours:
+            return unpackb(self._data, max_structure_size=max_structure_size)
+        value, self._moved = unpack_owned(self._data, max_structure_size)
+        return value
 
     def received(self) -> bytes:
-        """The bytes that the client sent, also after decoding, as long as no array changed."""
-        if not self.moved:
-            return self.buffer.tobytes()
-        restored = self.buffer.copy()
-        for start, length, overwritten in self.moved:
+        """The bytes that the client sent, also after unpacking, as long as no array changed."""
+        if not self._moved:
+            return bytes(self._data)
+        restored = self._data.copy()
+        for start, length, overwritten in self._moved:
             shift = len(overwritten)
-            restored[start + shift : start + shift + length] = self.buffer[start : start + length]
+            restored[start + shift : start + shift + length] = self._data[start : start + length]
             restored[start : start + shift] = np.frombuffer(overwritten, np.uint8)
-        return restored.tobytes()
+        return bytes(restored)
 
 
 async def read_body(
     receive: Receive, content_length: int | None, max_body_size: int
 ) -> RequestBody | None:
-    """Read a request's body into one buffer, without a second one beside it.
+    """Read a request's body, into one buffer, without a second one beside it.
 
     Args:
         receive: the ASGI channel, from which nothing of the body was read yet.
@@ -59,39 +73,52 @@ async def read_body(
     Raises:
         ContentTooLarge: there is more than ``max_body_size``, or more than was announced.
     """
+    message = await receive()
+    if message["type"] != "http.request":
+        return None
+    chunk = message.get("body", b"")
+    if not message.get("more_body", False):
+        _check_size(len(chunk), content_length, max_body_size)
+        return RequestBody(chunk, is_ours=False)
     if content_length is None:
-        return await _read_unannounced(receive, max_body_size)
+        return await _read_unannounced(receive, chunk, max_body_size)
     buffer = np.empty(content_length, np.uint8)
     filled = 0
-    more_body = True
-    while more_body:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        chunk = message.get("body", b"")
+    while True:
         end = filled + len(chunk)
-        if end > content_length:
-            raise ContentTooLarge("the body is longer than its Content-Length")
+        _check_size(end, content_length, max_body_size)
         if chunk:
             buffer[filled:end] = np.frombuffer(chunk, np.uint8)
         filled = end
-        more_body = message.get("more_body", False)
-    return RequestBody(buffer[:filled])
-
-
-async def _read_unannounced(receive: Receive, max_body_size: int) -> RequestBody | None:
-    collected = bytearray()  # grows in place where the system can do that
-    more_body = True
-    while more_body:
+        if not message.get("more_body", False):
+            return RequestBody(buffer[:filled], is_ours=True)
         message = await receive()
         if message["type"] != "http.request":
             return None
         chunk = message.get("body", b"")
-        if len(collected) + len(chunk) > max_body_size:
-            raise body_too_large(max_body_size)
+
+
+def _check_size(size: int, content_length: int | None, max_body_size: int) -> None:
+    if content_length is not None and size > content_length:
+        raise ContentTooLarge("the body is longer than its Content-Length")
+    if size > max_body_size:
+        raise body_too_large(max_body_size)
+
+
+async def _read_unannounced(
+    receive: Receive, first_chunk: bytes, max_body_size: int
+) -> RequestBody | None:
+    collected = bytearray()  # grows in place where the system can do that
+    chunk, more_body = first_chunk, True
+    while True:
+        _check_size(len(collected) + len(chunk), None, max_body_size)
         collected += chunk
-        more_body = message.get("more_body", False)
-    return RequestBody(np.frombuffer(collected, np.uint8))
+        if not more_body:
+            return RequestBody(np.frombuffer(collected, np.uint8), is_ours=True)
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        chunk, more_body = message.get("body", b""), message.get("more_body", False)
 
 
 def body_too_large(max_body_size: int) -> ContentTooLarge:

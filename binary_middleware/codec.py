@@ -163,7 +163,7 @@ class _Packer:
                 key = key_text(key)
             if key in tree:
                 raise EncodeError(f"two keys become {key[:40]!r} in msgpack")
-            tree[key] = self.convert(value)
+            tree[key] = value if type(value) in _ATOMS else self.convert(value)
         if self.large != seen:
             self.taken_apart.add(id(tree))
         return tree
@@ -327,7 +327,7 @@ class Unpacked(NamedTuple):
     moved: list[Moved]
 
 
-def unpackb(data: Any) -> Any:
+def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
     """Unpack one msgpack document.
 
     Reads what :func:`packb`, msgpack and msgpack-numpy 0.4.8 write. Arrays come back writable,
@@ -338,18 +338,20 @@ def unpackb(data: Any) -> Any:
 
     Args:
         data: ``bytes`` or any other object with a contiguous buffer.
+        max_structure_size: limit in bytes for all that is not a large leaf; ``None`` for no limit.
 
     Raises:
         DecodeError: not one whole msgpack document, or something in it is refused (an object
             array, an unknown extension, a key that JSON could not have); or ``data`` has no such
             buffer.
-        ContentTooLarge: nested too deeply.
+        ContentTooLarge: nested too deeply, or more structure than ``max_structure_size``.
     """
     try:
         view = memoryview(data).cast("B")
     except (TypeError, ValueError, BufferError) as exc:
         raise DecodeError(f"a {type(data).__name__} is not a contiguous buffer: {exc}") from exc
-    return _Unpacker(np.frombuffer(view, np.uint8), owned=False).unpack().value
+    buffer = np.frombuffer(view, np.uint8)
+    return _Unpacker(buffer, owned=False, max_structure_size=max_structure_size).unpack().value
 
 
 def unpack_owned(
@@ -386,14 +388,13 @@ class _Unpacker:
     """Reads one document from one buffer."""
 
     def __init__(
-        self, buffer: np.ndarray[Any, Any], *, owned: bool, max_structure_size: int | None = None
+        self, buffer: np.ndarray[Any, Any], *, owned: bool, max_structure_size: int | None
     ) -> None:
         self.buffer = buffer
         self.owned = owned
         self.max_structure_size = max_structure_size
         self.structure_size = 0
         self.moved: list[Moved] = []
-        self.address = _address(buffer)
 
     def unpack(self) -> Unpacked:
         view = self.buffer.data.toreadonly()
@@ -445,7 +446,7 @@ class _Unpacker:
         except UnicodeDecodeError as exc:
             raise DecodeError("the body is not msgpack: a string is not UTF-8") from exc
         except msgspec.MsgspecError as exc:
-            start = _address(np.frombuffer(view, np.uint8)) - self.address if len(view) else 0
+            start = self.offset(np.frombuffer(view, np.uint8)) if len(view) else 0
             message = _POSITION.sub(lambda at: f"(byte {start + int(at[1])})", str(exc))
             message = message.removeprefix("MessagePack data is malformed: ").rstrip()
             message = message[:1].lower() + message[1:]
@@ -457,11 +458,14 @@ class _Unpacker:
         if kind is dict:
             if is_marked(value):
                 return read_marked(value)
-            for key in value:
-                if type(key) is not str:
-                    value = self.with_text_keys(value)
-                    break
+            # All keys before any item: an item that is revived again with new keys, at every
+            # level of a deep document, would cost the square of its size.
+            nested = False
             for key, item in value.items():
+                if type(key) is not str:
+                    return self.revive(self.with_text_keys(value))
+                nested = nested or type(item) in _NEEDS_REVIVAL
+            for key, item in value.items() if nested else ():
                 if type(item) in _NEEDS_REVIVAL:
                     value[key] = self.revive(item)
         elif kind is list:
@@ -501,13 +505,17 @@ class _Unpacker:
         payload = _bin_payload(memoryview(data))
         size = len(payload)
         view_array(payload, dtype, shape)  # refuses before anything moves
-        if self.owned and size * PINNED_SHARE >= len(self.buffer) and dtype.alignment <= 8:
-            payload = self.align(_address(payload) - self.address, size, dtype.alignment)
+        alignment = _alignment(dtype)
+        if self.owned and size * PINNED_SHARE >= len(self.buffer) and alignment <= 8:
+            payload = self.align(self.offset(payload), size, alignment)
             return view_array(payload, dtype, shape)
         return copy_array(payload, dtype, shape)
 
+    def offset(self, part: np.ndarray[Any, Any]) -> int:
+        return _address(part) - _address(self.buffer)
+
     def align(self, start: int, size: int, alignment: int) -> np.ndarray[Any, Any]:
-        shift = (self.address + start) % alignment
+        shift = (_address(self.buffer) + start) % alignment
         if shift:
             # There are at least 8 bytes to spare: an array's data follows its own key
             # (6 bytes) and header (2 or more), and nobody reads these again.
@@ -519,6 +527,15 @@ class _Unpacker:
 
 
 _NEEDS_REVIVAL: Final = frozenset({dict, list, msgspec.msgpack.Ext})
+
+
+def _alignment(dtype: np.dtype[Any]) -> int:
+    """The alignment of ``dtype`` or, if it is structured, the largest one of its fields."""
+    if dtype.subdtype is not None:
+        return _alignment(dtype.base)
+    if dtype.names is not None:
+        return max(_alignment(dtype[name]) for name in dtype.names)
+    return dtype.alignment
 
 
 def _address(buffer: np.ndarray[Any, Any]) -> int:

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from binary_middleware import media, transcode
 from binary_middleware.body import RequestBody, body_too_large, read_body, send_body
-from binary_middleware.codec import packb, unpack_owned
+from binary_middleware.codec import packb
 from binary_middleware.errors import EncodeError, RequestError, UnsupportedMediaType
 from binary_middleware.negotiation import Plan
 from binary_middleware.options import BinaryOptions
@@ -39,12 +39,15 @@ class Exchange:
         error: why the request was refused, once it is. From then on nothing that the app sends
             goes out.
         response_started: whether the start of an answer went out.
+        content_length: bytes of a binary request that the client announced, if it did.
     """
 
     error: RequestError | None = None
     response_started = False
     _stepped_aside = False
     # The request.
+    content_length: int | None = None
+    _coding = b""
     _body_was_asked_for = False
     _body: RequestBody | None = None
     _is_decoded = False
@@ -70,37 +73,36 @@ class Exchange:
         """Why the request is refused, as far as its header fields tell."""
         if self.plan.refusal is not None or self.plan.request is None:
             return self.plan.refusal
-        coding = _header(self.client_headers, b"content-encoding").strip().lower()
-        if coding not in ("", "identity"):
+        if self._coding not in (b"", b"identity"):
+            coding = self._coding[:40].decode("latin-1")
             return UnsupportedMediaType(
-                f"the content coding {coding[:40]!r} is not taken",
-                headers={"accept-encoding": "identity"},
+                f"the content coding {coding!r} is not taken", {"accept-encoding": "identity"}
             )
         length = self.content_length
         if length is not None and length > self.options.max_body_size:
             return body_too_large(self.options.max_body_size)
         return None
 
-    @property
-    def content_length(self) -> int | None:
-        """Bytes that the client announced, ``None`` if it did not."""
-        value = _header(self.client_headers, b"content-length")
-        return int(value) if value.isascii() and value.isdigit() else None
-
     def _headers_for_app(self) -> Headers:
         headers: Headers = []
+        is_binary = self.plan.request is not None
+        accept = self.plan.accept
         for field in self.client_headers:
-            name = field[0]
-            if self.plan.request is not None:
+            name, value = field
+            if is_binary:
                 if name == b"content-length":
+                    if value.isdigit():
+                        # More digits than any limit has; all of them could take very long.
+                        self.content_length = int(value.lstrip(b"0")[:20] or 0)
                     continue  # the length of the JSON text is known, and added, when the text is
                 if name == b"content-type":
                     field = _CONTENT_TYPE_JSON
-            if name == b"accept" and self.plan.accept is not None:
-                continue
-            headers.append(field)
-        if self.plan.accept is not None:
-            headers.append((b"accept", self.plan.accept.encode("latin-1")))
+                elif name == b"content-encoding":
+                    self._coding = value.strip().lower()
+            if accept is None or name != b"accept":
+                headers.append(field)
+        if accept is not None:
+            headers.append((b"accept", accept.encode("latin-1")))
         return headers
 
     def step_aside(self, scope: Scope) -> Scope:
@@ -132,11 +134,10 @@ class Exchange:
             body = await self._read(self._receive)
             if body is None:
                 return {"type": "http.disconnect"}
-            text, body.moved = (
-                transcode.to_json(body.buffer, self.options.max_structure_size)
-                if len(body)
-                else (b"", [])
-            )
+            self._body = None  # nobody else will want it
+            text = b""
+            if len(body):
+                text = transcode.to_json(body.unpack(self.options.max_structure_size))
         except RequestError as exc:
             self.error = exc
             raise
@@ -196,9 +197,8 @@ class Exchange:
             RequestError: the body is refused.
         """
         if not self._is_decoded:
-            body = self.body
             try:
-                self._value, body.moved = unpack_owned(body.buffer, self.options.max_structure_size)
+                self._value = self.body.unpack(self.options.max_structure_size)
             except RequestError as exc:
                 self.error = exc
                 raise
@@ -280,7 +280,16 @@ class Exchange:
             await self._send({"type": "http.response.body", "body": body, "more_body": more_body})
             self._chunks = []
 
-    # Refusals.
+    # The end.
+
+    def let_go(self) -> None:
+        """Drop what the app worked on.
+
+        The scope holds the exchange and the exchange the scope: together they would keep a large
+        body until the garbage collector comes by, and the next body would need fresh memory.
+        """
+        self.scope = {}
+        self._body = self._value = None
 
     async def send_error(self, error: RequestError) -> None:
         """Answer with problem details, in the client's own format."""
@@ -294,10 +303,6 @@ _VARY: Final = (b"vary", b"Accept")
 _DESCRIBE_THE_JSON: Final = ("content-length", "content-md5", "content-digest", "digest")
 _BODIES_BY_OTHER_MEANS: Final = ("http.response.pathsend", "http.response.zerocopysend")
 _BODILESS: Final = (204, 205, 206, 304)
-
-
-def _header(headers: Headers, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in headers if key == name), "")
 
 
 def _is_convertible(start: Message) -> bool:

@@ -29,14 +29,13 @@ except ImportError as exc:  # pragma: no cover  # tested in a subprocess
         "binary_middleware.fastapi needs FastAPI: pip install 'binary-middleware[fastapi]'"
     ) from exc
 
-import numpy as np
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binary_middleware import transcode
-from binary_middleware.codec import key_text, pack_buffers
+from binary_middleware.codec import key_text, pack_buffers, unpackb
 from binary_middleware.errors import EncodeError
 from binary_middleware.exchange import SCOPE_KEY, Exchange, problem_response
 from binary_middleware.fields import is_array_like
@@ -207,10 +206,11 @@ def _as_text(exchange: Exchange, receive: Receive) -> Receive:
         was_sent = True
         if not await exchange.read(receive):
             return {"type": "http.disconnect"}
-        buffer = np.frombuffer(bytearray(exchange.body.received()), np.uint8)
+        received = exchange.body.received()
         text = b""
-        if len(buffer):
-            text, _ = transcode.to_json(buffer, exchange.options.max_structure_size)
+        if received:
+            limit = exchange.options.max_structure_size
+            text = transcode.to_json(unpackb(received, max_structure_size=limit))
         return {"type": "http.request", "body": text, "more_body": False}
 
     return receive_text

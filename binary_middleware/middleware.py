@@ -98,5 +98,7 @@ async def _run(exchange: Exchange, app: ASGIApp) -> None:
             # Out of ``receive`` comes our own refusal, and the app may make anything of it.
             if exchange.error is None or exchange.response_started:
                 raise
+        finally:
+            exchange.let_go()
     if exchange.error is not None and not exchange.response_started:
         await exchange.send_error(exchange.error)

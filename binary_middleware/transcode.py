@@ -1,4 +1,4 @@
-"""A msgpack document as JSON text, and JSON text as a msgpack document. No I/O.
+"""A msgpack document as JSON text, and JSON text as msgpack. No I/O.
 
 What msgpack has and JSON has not is written as follows, and read back where it is unambiguous:
 
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_jsonable_python
 
-from binary_middleware.codec import MAX_STRUCTURE_SIZE, Moved, pack_buffers, unpack_owned
+from binary_middleware.codec import pack_buffers
 from binary_middleware.errors import ContentTooLarge, EncodeError
 from binary_middleware.fields import dtype_spec, from_map, to_buffer
 
@@ -29,23 +29,15 @@ _BINARY_MAP = frozenset({"shape", "dtype", "data"})
 _JSON_MAP = frozenset({"shape", "dtype", "data_b64"})
 
 
-def to_json(
-    buffer: np.ndarray[Any, Any], max_structure_size: int = MAX_STRUCTURE_SIZE
-) -> tuple[bytes, list[Moved]]:
-    """JSON text, in UTF-8, of the msgpack document in ``buffer``.
+def to_json(value: Any) -> bytes:
+    """JSON text, in UTF-8, of a msgpack document.
 
     Args:
-        buffer: a writable array of ``uint8`` that is ours (see ``codec.unpack_owned``).
-        max_structure_size: limit in bytes, as in ``codec.unpack_owned``.
-
-    Returns:
-        The text, and what moved in the buffer.
+        value: the document, as ``codec.unpackb`` gives it. It is changed on the way.
 
     Raises:
-        DecodeError: not a msgpack document that we take.
-        ContentTooLarge: nested too deeply, or too much structure.
+        ContentTooLarge: nested too deeply.
     """
-    value, moved = unpack_owned(buffer, max_structure_size)
     try:
         text = json.dumps(
             _convert_binary_maps(value),
@@ -56,7 +48,7 @@ def to_json(
         )
     except RecursionError as exc:
         raise ContentTooLarge("the document nests too deeply") from exc
-    return text.encode(), moved
+    return text.encode()
 
 
 def _convert_binary_maps(value: Any) -> Any:

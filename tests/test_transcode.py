@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from binary_middleware.codec import packb, unpackb
-from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
+from binary_middleware.errors import ContentTooLarge, EncodeError
 from binary_middleware.transcode import to_json, to_msgpack
 
 ARRAY = np.array([[1.5, -2.0], [math.nan, math.inf]], "float32")
@@ -27,8 +27,7 @@ ARRAY_AS_JSON = {
 
 
 def as_json(packed: bytes) -> Any:
-    text, _ = to_json(np.frombuffer(bytearray(packed), np.uint8))
-    return json.loads(text)
+    return json.loads(to_json(unpackb(packed)))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +64,7 @@ def test_datetime64_scalars_become_arrays_without_dimensions() -> None:
 
 
 def test_nan_and_infinities_are_the_tokens_of_python_json() -> None:
-    text, _ = to_json(np.frombuffer(bytearray(packb([math.nan, math.inf, -math.inf])), np.uint8))
+    text = to_json([math.nan, math.inf, -math.inf])
     assert text == b"[NaN,Infinity,-Infinity]"
     value = unpackb(b"".join(to_msgpack(text)))
     assert math.isnan(value[0])
@@ -113,13 +112,12 @@ def test_what_cannot_be_carried_is_an_encode_error(text: bytes) -> None:
         to_msgpack(text)
 
 
-def test_refusals_pass_through() -> None:
-    with pytest.raises(DecodeError, match=r"invalid opcode.*\(byte 0\)"):
-        as_json(b"\xc1")
+def test_a_document_too_deep_for_json_is_refused() -> None:
+    deep: Any = 1
+    for _ in range(20_000):
+        deep = [deep]
     with pytest.raises(ContentTooLarge, match="nests too deeply"):
-        as_json(b"\x91" * 5000 + b"\x01")
-    with pytest.raises(ContentTooLarge, match=r"max_structure_size \(10 bytes\)"):
-        to_json(np.frombuffer(bytearray(packb(["abcdef"] * 3)), np.uint8), 10)
+        to_json(deep)
 
 
 json_values = st.recursive(

@@ -1,0 +1,67 @@
+"""Large bodies are let go as soon as they are answered, without the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
+
+from binary_middleware import BinaryMiddleware, NumpyArrayField, packb
+from binary_middleware.exchange import SCOPE_KEY
+from binary_middleware.fastapi import enable
+from tests.asgi import MSGPACK, call
+
+ARRAY = np.arange(200_000.0)
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+class Sample(BaseModel):
+    array: NumpyArrayField
+
+
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize("pieces", [1, 5])
+def test_arrays_of_the_object_lane_are_let_go(pieces: int) -> None:
+    app = FastAPI()
+    enable(app)
+    seen: list[weakref.ref[Any]] = []
+
+    @app.post("/")
+    async def echo(sample: Sample) -> Sample:
+        seen.append(weakref.ref(sample.array.array))
+        return sample
+
+    packed = packb({"array": ARRAY})
+    size = len(packed) // pieces + 1
+    chunks = [packed[start : start + size] for start in range(0, len(packed), size)]
+    for _ in range(2):
+        assert call(app, chunks, {**MSGPACK, "content-length": str(len(packed))}).status == 200
+    assert [ref() for ref in seen] == [None, None]
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_exchanges_of_the_json_lane_are_let_go() -> None:
+    seen: list[weakref.ref[Any]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(weakref.ref(scope[SCOPE_KEY]))
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    assert call(BinaryMiddleware(app), packb({"array": ARRAY})).status == 200
+    assert seen[0]() is None
