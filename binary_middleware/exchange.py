@@ -307,18 +307,18 @@ _BODILESS: Final = (204, 205, 206, 304)
 
 def _is_convertible(start: Message) -> bool:
     """Whether an answer is JSON, whole, in plain UTF-8, and may be transformed."""
-    if start["status"] < 200 or start["status"] in _BODILESS:
+    found = {name.lower(): value.lower() for name, value in start.get("headers", ())}
+    content_type = found.get(b"content-type", b"")
+    if b"json" not in content_type or start["status"] < 200 or start["status"] in _BODILESS:
         return False
-    headers = start.get("headers", ())
-    found = {name.lower(): value for name, value in headers}
-    parsed = media.parse_media_type(found.get(b"content-type", b"").decode("latin-1"))
-    if parsed is None or not parsed.is_json:
-        return False
-    if parsed.parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        return False
-    if found.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
-        return False
-    return b"no-transform" not in found.get(b"cache-control", b"").lower()
+    parsed = media.parse_media_type(content_type.decode("latin-1"))
+    return (
+        parsed is not None
+        and parsed.is_json
+        and parsed.parameters.get("charset", "utf-8") in ("utf-8", "utf8")
+        and found.get(b"content-encoding", b"").strip() in (b"", b"identity")
+        and b"no-transform" not in found.get(b"cache-control", b"")
+    )
 
 
 def with_vary(message: Message) -> Message:

@@ -149,15 +149,9 @@ def _read_scalar(map_: Mapping[Any, Any]) -> Any:
         raise DecodeError(str(exc)) from exc
     if dtype.kind not in "biufcMm":
         raise DecodeError("a scalar map must hold a number, a bool, a date or a duration")
-    scalar = view_array(_bin(map_), dtype, ())[()]
-    if dtype.kind in "Mm":
-        return scalar
-    value = scalar.item()
-    if isinstance(value, np.floating) and (float(value) == value or value != value):
-        return float(value)
-    if isinstance(value, np.complexfloating) and complex(value) == value:
-        return complex(value)
-    return value
+    scalar: Any = view_array(_bin(map_), dtype, ())[()]
+    value = scalar_value(scalar)
+    return scalar if isinstance(value, dict) else value
 
 
 def _read_complex(map_: Mapping[Any, Any]) -> complex:

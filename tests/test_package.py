@@ -12,7 +12,9 @@ import pytest
 import binary_middleware
 
 PACKAGE = Path(binary_middleware.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in PACKAGE.rglob("*.py")
+)
 
 # Imports go downwards: a module imports only from those above it.
 LAYERS = [
@@ -29,7 +31,13 @@ LAYERS = [
     "middleware",
     "summary",
     "starlette",
-    "fastapi",
+    "fastapi.internals",
+    "fastapi.answer",
+    "fastapi.request",
+    "fastapi.direct",
+    "fastapi.route",
+    "fastapi.app",
+    "fastapi.__init__",
     "__init__",
 ]
 
@@ -44,7 +52,9 @@ def python(code: str) -> str:
 
 def imports_of(module: str) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+    for node in ast.walk(
+        ast.parse(PACKAGE.joinpath(*module.split(".")).with_suffix(".py").read_text())
+    ):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

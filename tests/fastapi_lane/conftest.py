@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from fastapi import FastAPI
 from httpx2 import Response
 from starlette.datastructures import Headers
@@ -11,7 +12,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binary_middleware import packb, unpackb
-from binary_middleware.fastapi import enable
+from binary_middleware.fastapi import enable, route
 from tests.asgi import MSGPACK
 
 ACCEPT = {"accept": "application/msgpack"}
@@ -103,3 +104,10 @@ def same(actual: Any, expected: Any) -> bool:
             and actual.tobytes() == expected.tobytes()
         )
     return bool(actual == expected or (actual != actual and expected != expected))
+
+
+@pytest.fixture(autouse=True, params=["direct", "not direct"])
+def serving_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs twice: plain routes served directly, and all by FastAPI's handler."""
+    if request.param == "not direct":
+        monkeypatch.setattr(route, "can_go_direct", lambda _: False)

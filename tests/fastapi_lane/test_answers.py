@@ -146,7 +146,7 @@ def _answering(endpoint: Callable[..., Any], answer: Any) -> Callable[..., Any]:
         endpoint(**arguments)
         return answer
 
-    call.__signature__ = inspect.signature(endpoint).replace(return_annotation=str)  # type: ignore[attr-defined]
+    call.__signature__ = inspect.signature(endpoint).replace(return_annotation=str)
     return call
 
 
@@ -328,14 +328,14 @@ def test_dict_with_bytes_and_arrays() -> None:
         "nothing": None,
     }
 
-    def endpoint():  # type: ignore[no-untyped-def]
+    def endpoint():
         return document
 
     assert same(value(get(enabled(endpoint))), document)
 
 
 def test_models_and_fields_inside_a_dict() -> None:
-    def endpoint():  # type: ignore[no-untyped-def]
+    def endpoint():
         return {
             "model": Outer(),
             "field": NumpyArrayField(ARRAY),
@@ -360,7 +360,7 @@ def test_models_and_fields_inside_a_dict() -> None:
     "document", [ARRAY, NOT_TEXT, None, 3, "text", [], {}], ids=lambda v: type(v).__name__
 )
 def test_bare_value(document: Any) -> None:
-    def endpoint():  # type: ignore[no-untyped-def]
+    def endpoint():
         return document
 
     assert same(value(get(enabled(endpoint))), document)
@@ -430,7 +430,7 @@ def with_model() -> dict[str, int]:
     return {"small": 1, "big": BIG}
 
 
-def without_model():  # type: ignore[no-untyped-def]
+def without_model():
     return {"small": 1, "big": BIG}
 
 

@@ -203,7 +203,7 @@ def test_what_was_sent_arrives_and_comes_back(
         return collect(**arguments)
 
     call = collect_async if is_async else collect
-    call.__signature__ = _signature(endpoint)  # type: ignore[attr-defined]
+    call.__signature__ = _signature(endpoint)
     response = post(enabled(call, response_model=None), document)
     assert response.status_code == 200, value(response)
     assert same(value(response), document)

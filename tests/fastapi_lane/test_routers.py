@@ -13,9 +13,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-import binary_middleware.fastapi
 from binary_middleware import BinaryMiddleware, NumpyArrayField, packb
-from binary_middleware.fastapi import BinaryRoute, enable
+from binary_middleware.fastapi import BinaryRoute, enable, internals
 from tests.asgi import MSGPACK
 from tests.fastapi_lane.conftest import ACCEPT, Lanes, get, post, same, value
 
@@ -36,7 +35,7 @@ def echo(item: Item) -> Item:
     return item
 
 
-def echo_without_model(item: Item):  # type: ignore[no-untyped-def]
+def echo_without_model(item: Item):
     return {"array": item.array, "raw": item.raw}
 
 
@@ -391,7 +390,7 @@ def test_without_these_names_included_routers_use_the_json_lane(
     without = SimpleNamespace(**vars(fastapi.routing))
     monkeypatch.delattr(without, "_effective_route_context_var")
     # FastAPI itself uses the name under which it has the variable.
-    monkeypatch.setattr(binary_middleware.fastapi, "fastapi", SimpleNamespace(routing=without))
+    monkeypatch.setattr(internals, "fastapi", SimpleNamespace(routing=without))
     app = FastAPI()
     lanes = Lanes()
     paths = [path for path in layout(app) if path.endswith("/echo")]

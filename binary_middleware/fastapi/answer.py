@@ -1,0 +1,174 @@
+"""The answer of a route: a document instead of JSON text.
+
+A stand-in is in the place of a route's response field while FastAPI builds a handler. It dumps in
+python mode, so that bytes and arrays stay what they are, and hands the document over inside an
+empty ``bytes`` object, which Starlette's ``Response`` keeps as its body, and where we find it.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABCMeta
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from fastapi.encoders import jsonable_encoder
+from pydantic import BaseModel
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from binary_middleware.codec import key_text, pack_buffers
+from binary_middleware.errors import EncodeError
+from binary_middleware.exchange import Exchange
+from binary_middleware.fields import is_array_like
+from binary_middleware.media import JSON
+from binary_middleware.starlette import BinaryResponse
+
+
+class Document(bytes):
+    """What the stand-in hands over in the place of JSON text: empty, with an object at its side."""
+
+    value: Any
+    to_json: Callable[[], bytes]
+
+    @classmethod
+    def of(cls, value: Any, to_json: Callable[[], bytes]) -> Document:
+        """The document ``value``, and how to write it as JSON should msgpack not carry it."""
+        document = cls()
+        document.value = value
+        document.to_json = to_json
+        return document
+
+
+class _StandIn:
+    """Stands in the place of a route's response field, for FastAPI's ``serialize_response``."""
+
+    def __init__(self, field: Any) -> None:
+        self.field = field
+        self.validate = field.validate
+
+    def serialize_json(self, value: Any, **how: Any) -> Document:
+        document = self.field.serialize(value, mode="python", **how)
+        return Document.of(document, lambda: self.field.serialize_json(value, **how))
+
+
+class _StandInForNone:
+    """The same for a route without a response model, whose document ``jsonable_encoder`` makes."""
+
+    def __init__(self, response_class: type[Response]) -> None:
+        self.response_class = response_class
+
+    def validate(self, value: Any, *_: Any, **__: Any) -> tuple[Any, list[Any]]:
+        return value, []
+
+    def serialize_json(self, value: Any, **_: Any) -> Document:
+        document = _with_keys(_as_json_dumps_has_it, jsonable_encoder(value, custom_encoder=_KEPT))
+        return Document.of(
+            document, lambda: bytes(self.response_class(jsonable_encoder(value)).body)
+        )
+
+
+class _ArrayLike(ABCMeta):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return is_array_like(instance)
+
+
+class _Array(metaclass=_ArrayLike):
+    """What ``isinstance`` takes for an array."""
+
+
+def _keep(value: Any) -> Any:
+    return value
+
+
+def _dump(model: BaseModel) -> Any:
+    return _with_keys(_as_pydantic_has_it, model.model_dump(by_alias=True))
+
+
+_KEPT: Final[dict[Any, Callable[[Any], Any]]] = {
+    bytes: _keep,
+    bytearray: _keep,
+    memoryview: _keep,
+    complex: _keep,
+    _Array: _keep,
+    BaseModel: _dump,
+}
+
+
+def _with_keys(text_of: Callable[[Any], Any], value: Any) -> Any:
+    """A document whose keys are text, in the writing of one of the two below."""
+    if type(value) is dict:
+        return {
+            key if type(key) is str else text_of(key): _with_keys(text_of, item)
+            for key, item in value.items()
+        }
+    return [_with_keys(text_of, item) for item in value] if type(value) is list else value
+
+
+def _as_json_dumps_has_it(key: Any) -> Any:
+    if isinstance(key, (int, float)) or key is None:
+        return next(iter(json.loads(json.dumps({key: None}))))
+    return key
+
+
+def _as_pydantic_has_it(key: Any) -> Any:
+    try:
+        return key_text(key)
+    except EncodeError:
+        return key  # it will be found when the whole is packed
+
+
+def stand_in(route: Any) -> Any:
+    """What stands in the place of the response field of a route while a handler is built."""
+    if route.response_field is None:
+        return _StandInForNone(route.response_class.value)
+    return _StandIn(route.response_field)
+
+
+def in_binary(response: Response, exchange: Exchange) -> Response:
+    """The answer of a handler that was built with a stand-in; any other as it is."""
+    document = vars(response).get("body")
+    if not isinstance(document, Document):
+        return response
+    return pack_document(
+        document,
+        exchange,
+        status_code=response.status_code,
+        raw_headers=response.raw_headers,
+        background=response.background,
+    )
+
+
+def pack_document(
+    document: Document,
+    exchange: Exchange,
+    *,
+    status_code: int,
+    raw_headers: Sequence[tuple[bytes, bytes]] = (),
+    background: BackgroundTask | None = None,
+) -> Response:
+    """The answer in msgpack, or in JSON if msgpack cannot carry it.
+
+    Args:
+        document: what a stand-in made.
+        exchange: one with a binary answer.
+        status_code: the status.
+        raw_headers: further header fields.
+        background: what runs after the answer.
+    """
+    media_type = exchange.plan.answer
+    assert media_type is not None
+    try:
+        buffers = pack_buffers(document.value, arrays=exchange.plan.arrays)
+    except EncodeError:
+        # The exchange will find, too, that msgpack cannot carry it.
+        buffers, media_type = [document.to_json()], JSON
+    if exchange.options.copy_response:
+        buffers = [b"".join(buffers)]
+    return BinaryResponse(
+        buffers,
+        media_type,
+        status_code=status_code,
+        raw_headers=raw_headers,
+        background=background,
+    )

@@ -1,0 +1,94 @@
+"""``enable``: binary mode for a FastAPI app and all of its routes."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, APIRouter
+from starlette.types import ASGIApp
+
+from binary_middleware.fastapi.route import BinaryRoute, streams
+from binary_middleware.middleware import BinaryMiddleware
+
+
+def enable(app: FastAPI, **options: Any) -> None:
+    """Give a FastAPI app a binary mode: its middleware, and the object lane for its routes.
+
+    Can be called before or after the routes are added, but before the app starts. Routes of
+    routers that the app includes are replaced in those routers: another app that includes the
+    same router serves them in binary mode, too.
+
+    Args:
+        app: the app.
+        options: as for ``BinaryMiddleware``.
+
+    Raises:
+        ValueError: an option is unknown or wrong.
+    """
+    BinaryMiddleware(app, **options)  # wrong options fail here, not when the app starts
+    app.add_middleware(_AppMiddleware, router=app.router, **options)
+    _use_binary_routes(app.router)
+
+
+class _AppMiddleware(BinaryMiddleware):
+    """The middleware of an app, made when the app starts and all of its routes are there."""
+
+    def __init__(self, app: ASGIApp, /, *, router: APIRouter, **options: Any) -> None:
+        _use_binary_routes(router)
+        super().__init__(app, **options)
+
+
+def _use_binary_routes(router: APIRouter) -> None:
+    router.route_class = _binary_class(router.route_class)
+    changed = False
+    for index, route in enumerate(router.routes):
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            _use_binary_routes(included)
+        elif isinstance(route, APIRoute) and not isinstance(route, BinaryRoute):
+            rebuilt = _rebuild(route)
+            router.routes[index] = rebuilt
+            changed = changed or rebuilt is not route
+    if changed and hasattr(router, "_mark_routes_changed"):
+        router._mark_routes_changed()  # it keeps what it made of its routes
+
+
+def _binary_class(route_class: type[APIRoute]) -> type[APIRoute]:
+    if issubclass(route_class, BinaryRoute):
+        return route_class
+    if route_class is APIRoute:
+        return BinaryRoute
+    return type(route_class.__name__, (route_class, BinaryRoute), {})
+
+
+_ROUTE_PARAMETERS: Final = [
+    name for name in signature(APIRoute.__init__).parameters if name != "self"
+]
+
+
+_NOT_KEPT: Final = frozenset({"generate_unique_id_function", "operation_id", "description"})
+
+
+def _rebuild(route: APIRoute) -> APIRoute:
+    """The same route, of a class that is a ``BinaryRoute`` as well.
+
+    Returns:
+        The route itself, which stays on the JSON lane, if its class does not make an equal one
+        of its attributes.
+    """
+    if streams(route):
+        return route  # what it streams is known to the original only
+    settings = {name: getattr(route, name) for name in _ROUTE_PARAMETERS}
+    # Names in the OpenAPI document hang on the id, which the route got when it was made.
+    named = {"generate_unique_id_function": lambda _: route.unique_id, "operation_id": None}
+    try:
+        rebuilt = _binary_class(type(route))(**settings | named)
+    except Exception:  # a signature of its own
+        return route
+    for name, value in vars(route).items():
+        if name in _NOT_KEPT or name not in vars(rebuilt):
+            setattr(rebuilt, name, value)
+    same = all(getattr(rebuilt, name) == value for name, value in settings.items())
+    return rebuilt if same else route

@@ -1,0 +1,83 @@
+"""The request of a route: objects instead of JSON text."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+from binary_middleware import transcode
+from binary_middleware.codec import unpackb
+from binary_middleware.exchange import Exchange
+from binary_middleware.starlette import BinaryRequest
+
+
+class RouteRequest(BinaryRequest):
+    """What FastAPI's handler reads from: it asks for ``body()`` first, to see if there is one.
+
+    That first call, until ``json()`` is called, is answered with one byte that stands for all:
+    the bytes themselves would cost a copy, and are thrown away.
+    """
+
+    _only_whether_there_is_one = True
+
+    async def body(self) -> bytes:
+        if self._only_whether_there_is_one:
+            await self.read()
+            return b"\xc1" if len(self.exchange.body) else b""
+        return await super().body()
+
+    async def json(self) -> Any:
+        self._only_whether_there_is_one = False
+        return await super().json()
+
+
+@lru_cache(maxsize=256)
+def _request_class(kind: type[Request]) -> type[RouteRequest] | None:
+    """The class that stands for an app's own class of requests, if it can be one of ours.
+
+    A class that reads the body in its own way expects JSON text.
+    """
+    if any(getattr(kind, name) is not getattr(Request, name) for name in _READERS):
+        return None
+    return type(kind.__name__, (RouteRequest, kind), {}) if kind is not Request else RouteRequest
+
+
+_READERS: Final = ("body", "json", "stream", "receive")
+
+
+def take(exchange: Exchange, request: Request) -> Request:
+    """The request with its msgpack body taken as it is; ``request`` if it is read as JSON text."""
+    kind = _request_class(type(request))
+    if kind is None or not exchange.take_request():
+        return request
+    taken = kind.__new__(kind)  # the app's own class may have an ``__init__`` of its own
+    vars(taken).update(vars(request), exchange=exchange)
+    request._receive = _as_text(exchange, request.receive)
+    return taken
+
+
+def _as_text(exchange: Exchange, receive: Receive) -> Receive:
+    """The channel for those who read the request after its body was taken, as JSON text.
+
+    These are exception handlers, and what the app wraps around the handler of its routes.
+    """
+    was_sent = False
+
+    async def receive_text() -> Message:
+        nonlocal was_sent
+        if was_sent:
+            return await receive()
+        was_sent = True
+        if not await exchange.read(receive):
+            return {"type": "http.disconnect"}
+        received = exchange.body.received()
+        text = b""
+        if received:
+            limit = exchange.options.max_structure_size
+            text = transcode.to_json(unpackb(received, max_structure_size=limit))
+        return {"type": "http.request", "body": text, "more_body": False}
+
+    return receive_text

@@ -1,0 +1,126 @@
+"""``BinaryRoute``: a FastAPI route with two handlers, one for JSON and one for objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.datastructures import DefaultPlaceholder
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import HTTPException, RequestValidationError
+from fastapi.params import Form
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from binary_middleware.exchange import SCOPE_KEY, Exchange, problem_response
+from binary_middleware.fastapi.answer import in_binary, stand_in
+from binary_middleware.fastapi.direct import DirectHandler, can_go_direct, direct_handler
+from binary_middleware.fastapi.internals import effective_route
+from binary_middleware.fastapi.request import RouteRequest, take
+from binary_middleware.middleware import BinaryMiddleware
+from binary_middleware.summary import summarize_errors, summarize_input
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class BinaryRoute(APIRoute):
+    """A route that exchanges objects with binary clients, and JSON with all others.
+
+    ``APIRouter(route_class=BinaryRoute)`` gives binary mode to the routes of that router, without
+    a middleware for the app. Routes with a response class of their own answer binary clients by
+    way of its JSON, if it is JSON; generators stream as they do without us.
+    """
+
+    def get_route_handler(self) -> Handler:
+        handle_json = super().get_route_handler()
+        route = effective_route(self)
+        handle_objects, direct = handle_json, None
+        if _answers_with_default_class(route):
+            direct = direct_handler(route)
+            # Nobody else has seen this route yet: handlers are built while it is made.
+            field = route.response_field
+            route.response_field = stand_in(route)
+            try:
+                handle_objects = super().get_route_handler()
+            finally:
+                route.response_field = field
+        reads_body = route.body_field is not None and not isinstance(
+            route.body_field.field_info, Form
+        )
+        return _negotiated(handle_json, handle_objects, direct, reads_body=reads_body)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app: ASGIApp = super().handle
+        if SCOPE_KEY not in scope:
+            app = BinaryMiddleware(app)
+        await app(scope, receive, send)
+
+
+def _answers_with_default_class(route: Any) -> bool:
+    return isinstance(route.response_class, DefaultPlaceholder) and not streams(route)
+
+
+def streams(route: Any) -> bool:
+    """Whether a generator gives the items of a stream: JSON lines or events."""
+    return bool(route.is_json_stream or route.is_sse_stream)
+
+
+def _negotiated(
+    handle_json: Handler,
+    handle_objects: Handler,
+    direct: DirectHandler | None,
+    *,
+    reads_body: bool,
+) -> Handler:
+    async def handle(request: Request) -> Response:
+        exchange = request.scope.get(SCOPE_KEY)
+        if not isinstance(exchange, Exchange):
+            return await handle_json(request)
+        answers_in_binary = exchange.plan.answer is not None
+        inner = handle_objects if answers_in_binary else handle_json
+        if exchange.plan.request is None:
+            return in_binary(await inner(request), exchange)
+        # A body that the route does not declare is left to whoever reads it: as JSON text.
+        taken = take(exchange, request) if reads_body else request
+        try:
+            if (
+                direct is not None
+                and answers_in_binary
+                and type(taken) is RouteRequest
+                and can_go_direct(request)
+                and await _has_body(taken)
+            ):
+                return await direct(exchange, request.scope)
+            return in_binary(await inner(taken), exchange)
+        except RequestValidationError as exc:
+            # FastAPI's own handler cannot render bytes, arrays or NaN, and would answer 500.
+            exc._errors = summarize_errors(exc.errors(), jsonable_encoder)
+            exc.body = summarize_input(exc.body, jsonable_encoder)
+            raise
+        except Exception:
+            # FastAPI makes a 400 of its own of what reading the body raises.
+            if exchange.error is None:
+                raise
+            return _refused(exchange)
+
+    return handle
+
+
+async def _has_body(request: Request) -> bool:
+    try:
+        return bool(await request.body())
+    except HTTPException:
+        raise
+    except Exception as exc:  # what FastAPI makes of it
+        raise HTTPException(400, "There was an error parsing the body") from exc
+
+
+def _refused(exchange: Exchange) -> Response:
+    assert exchange.error is not None
+    error, exchange.error = exchange.error, None
+    start, buffers = problem_response(error, in_binary=exchange.plan.problems_in_binary)
+    response = Response(b"".join(buffers), start["status"])
+    response.raw_headers = start["headers"]
+    return response
