@@ -66,6 +66,7 @@ that lives long does not keep a large buffer alive."""
 _MIN_INT: Final = -(1 << 63)
 _MAX_INT: Final = (1 << 64) - 1
 _ATOMS: Final = frozenset({type_none, bool, int, float, str})
+_TEXT: Final = frozenset({str})
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
@@ -156,6 +157,12 @@ class _Packer:
         return self.convert_other(obj)
 
     def convert_map(self, obj: Mapping[Any, Any]) -> dict[Any, Any]:
+        if (
+            type(obj) is dict
+            and _TEXT.issuperset(map(type, obj))
+            and _ATOMS.issuperset(map(type, obj.values()))
+        ):
+            return obj  # as most small documents are; this is seen at C speed
         seen = self.large
         tree: dict[Any, Any] = {}
         for key, value in obj.items():
@@ -168,7 +175,9 @@ class _Packer:
             self.taken_apart.add(id(tree))
         return tree
 
-    def convert_items(self, obj: Any) -> list[Any]:
+    def convert_items(self, obj: Any) -> Any:
+        if type(obj) is list and _ATOMS.issuperset(map(type, obj)):
+            return obj
         seen = self.large
         tree = list(map(self.convert, obj))  # not a comprehension, which would be a frame more
         if self.large != seen:
@@ -347,11 +356,12 @@ def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
         ContentTooLarge: nested too deeply, or more structure than ``max_structure_size``.
     """
     try:
-        view = memoryview(data).cast("B")
+        view = memoryview(data)
+        if view.format != "B" or view.ndim != 1 or not view.contiguous:
+            view = view.cast("B")
     except (TypeError, ValueError, BufferError) as exc:
         raise DecodeError(f"a {type(data).__name__} is not a contiguous buffer: {exc}") from exc
-    buffer = np.frombuffer(view, np.uint8)
-    return _Unpacker(buffer, owned=False, max_structure_size=max_structure_size).unpack().value
+    return _Unpacker(view, max_structure_size).unpack()
 
 
 def unpack_owned(
@@ -370,7 +380,8 @@ def unpack_owned(
         DecodeError: as for :func:`unpackb`.
         ContentTooLarge: nested too deeply, or more structure than ``max_structure_size``.
     """
-    return _Unpacker(buffer, owned=True, max_structure_size=max_structure_size).unpack()
+    unpacker = _Unpacker(buffer.data.toreadonly(), max_structure_size, buffer)
+    return Unpacked(unpacker.unpack(), unpacker.moved)
 
 
 _decode_any: Final = msgspec.msgpack.Decoder().decode
@@ -385,21 +396,29 @@ _LONGEST_ARRAY_HEADER: Final = 256 * 1024
 
 
 class _Unpacker:
-    """Reads one document from one buffer."""
+    """Reads one document.
+
+    Args:
+        view: its bytes.
+        max_structure_size: limit in bytes, ``None`` for no limit.
+        buffer: the same bytes as an array, if it is ours and arrays may be views of it.
+    """
 
     def __init__(
-        self, buffer: np.ndarray[Any, Any], *, owned: bool, max_structure_size: int | None
+        self,
+        view: memoryview,
+        max_structure_size: int | None,
+        buffer: np.ndarray[Any, Any] | None = None,
     ) -> None:
-        self.buffer = buffer
-        self.owned = owned
+        self.view = view
         self.max_structure_size = max_structure_size
+        self.buffer = buffer
         self.structure_size = 0
         self.moved: list[Moved] = []
 
-    def unpack(self) -> Unpacked:
-        view = self.buffer.data.toreadonly()
+    def unpack(self) -> Any:
         try:
-            return Unpacked(self.read(view, 0), self.moved)
+            return self.read(self.view, 0)
         except RecursionError as exc:
             raise ContentTooLarge("the document nests too deeply") from exc
 
@@ -505,25 +524,27 @@ class _Unpacker:
         payload = _bin_payload(memoryview(data))
         size = len(payload)
         view_array(payload, dtype, shape)  # refuses before anything moves
-        alignment = _alignment(dtype)
-        if self.owned and size * PINNED_SHARE >= len(self.buffer) and alignment <= 8:
-            payload = self.align(self.offset(payload), size, alignment)
+        alignment, buffer = _alignment(dtype), self.buffer
+        if buffer is not None and size * PINNED_SHARE >= len(buffer) and alignment <= 8:
+            payload = self.align(buffer, self.offset(payload), size, alignment)
             return view_array(payload, dtype, shape)
         return copy_array(payload, dtype, shape)
 
     def offset(self, part: np.ndarray[Any, Any]) -> int:
-        return _address(part) - _address(self.buffer)
+        return _address(part) - _address(np.frombuffer(self.view, np.uint8))
 
-    def align(self, start: int, size: int, alignment: int) -> np.ndarray[Any, Any]:
-        shift = (_address(self.buffer) + start) % alignment
+    def align(
+        self, buffer: np.ndarray[Any, Any], start: int, size: int, alignment: int
+    ) -> np.ndarray[Any, Any]:
+        shift = (_address(buffer) + start) % alignment
         if shift:
             # There are at least 8 bytes to spare: an array's data follows its own key
             # (6 bytes) and header (2 or more), and nobody reads these again.
             source, start = start, start - shift
-            overwritten = self.buffer[start : start + shift].tobytes()
+            overwritten = buffer[start : start + shift].tobytes()
             self.moved.append(Moved(start, size, overwritten))
-            self.buffer[start : start + size] = self.buffer[source : source + size]
-        return self.buffer[start : start + size]
+            buffer[start : start + size] = buffer[source : source + size]
+        return buffer[start : start + size]
 
 
 _NEEDS_REVIVAL: Final = frozenset({dict, list, msgspec.msgpack.Ext})

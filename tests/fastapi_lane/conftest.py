@@ -95,7 +95,7 @@ def same(actual: Any, expected: Any) -> bool:
         return list(actual) == list(expected) and all(
             same(actual[key], expected[key]) for key in expected
         )
-    if isinstance(expected, list):
+    if isinstance(expected, (list, tuple)):
         return len(actual) == len(expected) and all(map(same, actual, expected))
     if isinstance(expected, np.ndarray):
         return (
@@ -106,8 +106,8 @@ def same(actual: Any, expected: Any) -> bool:
     return bool(actual == expected or (actual != actual and expected != expected))
 
 
-@pytest.fixture(autouse=True, params=["direct", "not direct"])
+@pytest.fixture(params=["direct", "not direct"])
 def serving_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test runs twice: plain routes served directly, and all by FastAPI's handler."""
+    """Runs a test twice: plain routes served directly, and all by FastAPI's handler."""
     if request.param == "not direct":
         monkeypatch.setattr(route, "can_go_direct", lambda _: False)

@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any
 
 import msgpack
@@ -54,7 +55,11 @@ async def reads_itself(request: Request) -> Any:
     raise Ran("the endpoint, after it read")
 
 
-ROUTES = ["/model", "/none", "/json", "/lines", "/events", "/router/model", "/itself"]
+async def plain(item: Item) -> Item:
+    raise Ran("the endpoint")
+
+
+ROUTES = ["/model", "/plain", "/none", "/json", "/lines", "/events", "/router/model", "/itself"]
 
 
 def _build(app: FastAPI) -> None:
@@ -64,11 +69,13 @@ def _build(app: FastAPI) -> None:
     app.post("/lines")(streaming)
     app.post("/events", response_class=EventSourceResponse)(streaming)
     app.post("/itself")(reads_itself)
+    app.post("/plain")(plain)
     router = APIRouter()
     router.post("/model")(endpoint)
     app.include_router(router, prefix="/router")
 
 
+@cache
 def _app(**options: Any) -> FastAPI:
     app = FastAPI()
     _build(app)

@@ -184,6 +184,7 @@ EXAMPLES: list[tuple[Callable[..., Any], Any]] = [
 ]
 
 
+@pytest.mark.usefixtures("serving_path")
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize(
     ("endpoint", "document"),

@@ -202,6 +202,12 @@ DOCUMENTS: dict[str, bytes] = {
     "malformed": b"\xc1",
     "truncated": packb(ITEM)[:-1],
 }
+REQUESTS = [
+    ("/x", "*/*"),
+    ("/x", "application/json"),
+    ("/x", "application/msgpack; arrays=map"),
+    ("/plain/x", "*/*"),
+]
 SETTINGS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "status": {"status_code": 207},
@@ -219,7 +225,7 @@ async def _does_nothing() -> None:
 
 
 def _app(endpoint: Callable[..., Any], caught: list[Any], **settings: Any) -> FastAPI:
-    """Serves the endpoint at ``/x``, plain, and at ``/x`` of ``/with``, with a dependency."""
+    """Serves the endpoint at ``/x`` and ``/plain/x``, and with a dependency at ``/with/x``."""
     app = FastAPI()
 
     @app.exception_handler(RequestValidationError)
@@ -228,9 +234,9 @@ def _app(endpoint: Callable[..., Any], caught: list[Any], **settings: Any) -> Fa
         caught.append(
             (
                 type(exc),
-                exc.errors(),
-                exc.body,
-                str(exc).replace("/with/x", "/x"),
+                repr(exc.errors()),
+                repr(exc.body),
+                str(exc).replace("/with/x", "/x").replace("/plain/x", "/x"),
                 exc.endpoint_function,
                 exc.endpoint_file,
                 exc.endpoint_line,
@@ -243,7 +249,6 @@ def _app(endpoint: Callable[..., Any], caught: list[Any], **settings: Any) -> Fa
     async def on_refused(request: Request, exc: Refused) -> JSONResponse:
         return JSONResponse({"refused": (await request.body()).decode()}, 418)
 
-    # A path of the same length, for the same header fields.
     app.post("/x", **settings)(endpoint)
     router = APIRouter()
     router.post("/x", dependencies=[Depends(_does_nothing)], **settings)(endpoint)
@@ -258,22 +263,17 @@ def _app(endpoint: Callable[..., Any], caught: list[Any], **settings: Any) -> Fa
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.__name__.strip("_"))
 def test_same_answer_with_and_without_fastapis_handler(endpoint: Callable[..., Any]) -> None:
     caught: list[Any] = []
-    client = TestClient(_app(endpoint, caught), raise_server_exceptions=False)
-    for name, body in DOCUMENTS.items():
-        for accept in ("*/*", "application/json", "application/msgpack; arrays=map"):
-            headers = {**MSGPACK, "accept": accept}
-            expected = client.post("/with/x", content=body, headers=headers)
-            for path in ("/x", "/plain/x"):
+    with TestClient(_app(endpoint, caught), raise_server_exceptions=False) as client:
+        for name, body in DOCUMENTS.items():
+            for path, accept in REQUESTS if name.startswith("item") else REQUESTS[:1]:
+                headers = {**MSGPACK, "accept": accept}
+                expected = client.post("/with/x", content=body, headers=headers)
                 response = client.post(path, content=body, headers=headers)
                 assert response.status_code == expected.status_code, name
                 assert response.headers == expected.headers, name
                 assert response.content == expected.content, name
-                if caught:
-                    there, here = caught
-                    here = (*here[:3], here[3].replace("/plain/x", "/x"), *here[4:])
-                    assert same(list(map(list, (here[1:],))), list(map(list, (there[1:],)))), name
-                    del caught[1:]
-            caught.clear()
+                assert caught[:1] == caught[1:], name
+                caught.clear()
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())

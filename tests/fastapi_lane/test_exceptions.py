@@ -18,6 +18,8 @@ from binary_middleware.fastapi import enable
 from tests.asgi import MSGPACK
 from tests.fastapi_lane.conftest import ACCEPT, enabled, get, post, twins, value
 
+pytestmark = pytest.mark.usefixtures("serving_path")
+
 
 class Teapot(Exception):
     pass
@@ -29,27 +31,27 @@ def _refuse() -> None:
 
 def build(app: FastAPI) -> None:
     @app.post("/http")
-    def http(raw: Annotated[bytes, Body()]) -> None:
+    async def http(raw: Annotated[bytes, Body()]) -> None:
         raise HTTPException(409, {"conflict": [1, None]}, headers={"x-conflict": "yes"})
 
     @app.post("/starlette")
-    def starlette(raw: Annotated[bytes, Body()]) -> None:
+    async def starlette(raw: Annotated[bytes, Body()]) -> None:
         raise StarletteHTTPException(410)
 
     @app.post("/dependency", dependencies=[Depends(_refuse)])
-    def behind(raw: Annotated[bytes, Body()]) -> None:
+    async def behind(raw: Annotated[bytes, Body()]) -> None:
         raise AssertionError("not reached")
 
     @app.post("/security", dependencies=[Depends(HTTPBearer())])
-    def secured(raw: Annotated[bytes, Body()]) -> None:
+    async def secured(raw: Annotated[bytes, Body()]) -> None:
         raise AssertionError("not reached")
 
     @app.post("/own")
-    def own(raw: Annotated[bytes, Body()]) -> None:
+    async def own(raw: Annotated[bytes, Body()]) -> None:
         raise Teapot
 
     @app.post("/bodyless")
-    def bodyless(raw: Annotated[bytes, Body()]) -> None:
+    async def bodyless(raw: Annotated[bytes, Body()]) -> None:
         raise HTTPException(304)
 
     @app.get("/items/{number}")
@@ -111,15 +113,15 @@ class Item(BaseModel):
     array: NumpyArrayField
 
 
-def crash(raw: Annotated[bytes, Body()]) -> Any:
+async def crash(raw: Annotated[bytes, Body()]) -> Any:
     raise RuntimeError("crash")
 
 
-def wrong_answer(raw: Annotated[bytes, Body()]) -> Any:
+async def wrong_answer(raw: Annotated[bytes, Body()]) -> Any:
     return {"array": "not an array", "large": np.zeros(10_000)}
 
 
-def unserialisable(raw: Annotated[bytes, Body()]) -> Any:
+async def unserialisable(raw: Annotated[bytes, Body()]) -> Any:
     return {"x": object(), "lock": np.array([object()])}
 
 

@@ -1,7 +1,9 @@
 """JSON clients of an enabled app get exactly what they got before, ``Vary`` aside."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterable
+import itertools
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import numpy as np
@@ -339,12 +341,16 @@ def _vary(response: Any) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def before_and_after() -> dict[str, Any]:
+def before_and_after() -> Iterator[dict[str, Any]]:
     def build_compressed(app: FastAPI) -> None:
         build(app)
         app.add_middleware(GZipMiddleware, minimum_size=1)
 
-    return {"plain": twins(build), "compressed": twins(build_compressed)}
+    both = {"plain": twins(build), "compressed": twins(build_compressed)}
+    with ExitStack() as stack:
+        for client in itertools.chain(*both.values()):
+            stack.enter_context(client)
+        yield both
 
 
 def test_the_enabled_app_has_a_binary_mode(before_and_after: dict[str, Any]) -> None:

@@ -107,6 +107,7 @@ def _route_class(endpoint: Callable[..., Any]) -> TestClient:
     return TestClient(app)
 
 
+@pytest.mark.usefixtures("serving_path")
 @pytest.mark.parametrize("make", [_enabled, _included, _route_class], ids=lambda f: f.__name__[1:])
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda f: f.__name__)
 def test_neither_way_is_by_json(

@@ -187,12 +187,12 @@ LAYOUTS = [
     with_own_route_class,
     with_binary_routes,
 ]
-SETTINGS: dict[str, dict[str, Any]] = {
-    "same schemas for input and output": {"separate_input_output_schemas": False},
-    "own ids": {"generate_unique_id_function": unique_id},
-    "own class": {"default_response_class": HTMLResponse},
-    "other facts": {"title": "t", "version": "2", "servers": [{"url": "/api"}]},
-}
+SETTINGS: list[dict[str, Any]] = [
+    {"separate_input_output_schemas": False},
+    {"generate_unique_id_function": unique_id},
+    {"default_response_class": HTMLResponse},
+    {"title": "t", "version": "2", "servers": [{"url": "/api"}]},
+]
 
 
 def _enabled_after(app: FastAPI, layout: Callable[[FastAPI], None]) -> None:
@@ -213,17 +213,21 @@ def _asked_before(app: FastAPI, layout: Callable[[FastAPI], None]) -> None:
 
 
 CASES = [
-    *(pytest.param(layout, {}, id=layout.__name__) for layout in LAYOUTS),
+    *((layout, {}, order) for layout in LAYOUTS for order in (_enabled_after, _enabled_before)),
+    *((layout, {}, _asked_before) for layout in (plain, with_routers)),
     *(
-        pytest.param(layout, settings, id=f"{layout.__name__}-{name}")
+        (layout, settings, _enabled_after)
         for layout in (plain, with_routers)
-        for name, settings in SETTINGS.items()
+        for settings in SETTINGS
     ),
 ]
 
 
-@pytest.mark.parametrize("order", [_enabled_after, _enabled_before, _asked_before])
-@pytest.mark.parametrize(("layout", "settings"), CASES)
+@pytest.mark.parametrize(
+    ("layout", "settings", "order"),
+    CASES,
+    ids=[f"{layout.__name__}-{order.__name__[1:]}-{list(s)}" for layout, s, order in CASES],
+)
 def test_same_document(
     layout: Callable[[FastAPI], None], settings: dict[str, Any], order: Callable[..., None]
 ) -> None:

@@ -37,11 +37,11 @@ class Strict(BaseModel):
     number: int
 
 
-def number(number: Annotated[int, Body(embed=True)]) -> int:
+async def number(number: Annotated[int, Body(embed=True)]) -> int:
     return number
 
 
-def strict(item: Strict) -> int:
+async def strict(item: Strict) -> int:
     return item.number
 
 
@@ -103,6 +103,7 @@ def test_input_of_one_parameter(sent: Any, reported: Any) -> None:
     assert len(response.content) < 5000
 
 
+@pytest.mark.usefixtures("serving_path")
 @pytest.mark.parametrize(
     ("sent", "reported"),
     [pair for pair in INPUTS.values() if type(pair[0]) is not dict],
@@ -146,6 +147,7 @@ PLAIN_INPUTS = [
 ]
 
 
+@pytest.mark.usefixtures("serving_path")
 @pytest.mark.parametrize("sent", PLAIN_INPUTS, ids=lambda sent: str(sent)[:20])
 def test_inputs_that_json_holds_are_reported_as_they_are_in_json(sent: Any) -> None:
     def build(app: FastAPI) -> None:
@@ -193,6 +195,7 @@ class Checked(BaseModel):
         return self
 
 
+@pytest.mark.usefixtures("serving_path")
 @pytest.mark.parametrize(
     "document",
     [
@@ -211,7 +214,7 @@ class Checked(BaseModel):
     ids=str,
 )
 def test_errors_are_exactly_those_for_json(document: Any) -> None:
-    def endpoint(item: Checked) -> None:
+    async def endpoint(item: Checked) -> None:
         raise AssertionError("not valid")
 
     plain, binary = twins(lambda app: app.post("/")(endpoint))
@@ -253,7 +256,7 @@ MADE_BY_VALIDATORS: dict[str, tuple[Any, Any]] = {
     ("made", "reported"), MADE_BY_VALIDATORS.values(), ids=MADE_BY_VALIDATORS.keys()
 )
 def test_input_that_a_validator_made_of_what_was_sent(made: Any, reported: Any) -> None:
-    def endpoint(
+    async def endpoint(
         item: Annotated[
             int, BeforeValidator(lambda _: made() if callable(made) else made), Body(embed=True)
         ],
@@ -270,7 +273,7 @@ def test_context_that_json_cannot_hold() -> None:
         context = {"array": ARRAY, "nan": float("nan"), "text": "x" * 2000, "count": 3}
         raise PydanticCustomError("refused", "refused", context)
 
-    def endpoint(item: Annotated[Any, AfterValidator(refuse), Body(embed=True)]) -> None:
+    async def endpoint(item: Annotated[Any, AfterValidator(refuse), Body(embed=True)]) -> None:
         raise AssertionError("not valid")
 
     response = post(enabled(endpoint), {"item": 1})
@@ -284,7 +287,7 @@ def test_context_that_json_cannot_hold() -> None:
 
 
 def test_error_of_the_array_field_names_the_fault_and_not_the_data() -> None:
-    def endpoint(array: Annotated[NumpyArrayField, Body(embed=True)]) -> None:
+    async def endpoint(array: Annotated[NumpyArrayField, Body(embed=True)]) -> None:
         raise AssertionError("not valid")
 
     response = post(enabled(endpoint), {"array": {"shape": [3], "dtype": "float32", "data": b"x"}})
@@ -295,7 +298,7 @@ def test_error_of_the_array_field_names_the_fault_and_not_the_data() -> None:
 
 
 def test_errors_that_the_app_raises_itself() -> None:
-    def endpoint(how: Annotated[str, Body(embed=True)]) -> None:
+    async def endpoint(how: Annotated[str, Body(embed=True)]) -> None:
         if how == "text":
             raise RequestValidationError(["not a dict"], body=ARRAY)
         raise RequestValidationError([{"loc": ["x"], "input": ARRAY}], body=ARRAY)
