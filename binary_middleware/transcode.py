@@ -8,25 +8,36 @@ What msgpack has and JSON has not is written as follows, and read back where it 
 - a timestamp: an ISO 8601 string;
 - NaN and infinities: the tokens that Python's ``json`` writes and reads, read back.
 
-The standard library's ``json`` does the text: it knows these tokens, where msgspec writes NaN as
-``null`` and refuses to read it.
+JSON text is written by the standard library's ``json``, which knows these tokens, where msgspec
+writes NaN as ``null``; and read by msgspec, unless it refuses what ``json`` reads. Base64 is
+pybase64's: 30 times faster than ``binascii`` with the vector instructions that most machines have.
 """
 
 from __future__ import annotations
 
-import binascii
 import json
-from typing import Any
+import secrets
+from typing import Any, Final
 
+import msgspec
 import numpy as np
+import pybase64
 from pydantic_core import to_jsonable_python
 
 from binary_middleware.codec import pack_buffers
 from binary_middleware.errors import ContentTooLarge, EncodeError
-from binary_middleware.fields import dtype_spec, from_map, to_buffer
+from binary_middleware.fields import dtype_spec, from_buffer, parse_dtype, to_buffer
 
-_BINARY_MAP = frozenset({"shape", "dtype", "data"})
-_JSON_MAP = frozenset({"shape", "dtype", "data_b64"})
+_BINARY_MAP: Final = frozenset({"shape", "dtype", "data"})
+_JSON_MAP: Final = frozenset({"shape", "dtype", "data_b64"})
+_CONTAINERS: Final = frozenset({dict, list})
+
+LONG: Final = 4 * 1024
+"""Characters of base64 from which ``json`` does not see it: scanning it for what needs a
+backslash would take longer than everything else."""
+
+
+# -- msgpack to JSON -------------------------------------------------------------------------------
 
 
 def to_json(value: Any) -> bytes:
@@ -39,77 +50,133 @@ def to_json(value: Any) -> bytes:
         ContentTooLarge: nested too deeply.
     """
     try:
+        value = _replace_maps(value, _array_of_binary_map)
+        return _Writer(LONG).write(value)
+    except RecursionError as exc:
+        raise ContentTooLarge("the document nests too deeply") from exc
+
+
+class _Writer:
+    """Writes one text. Long base64 is left out of what ``json`` writes, and put in afterwards.
+
+    What holds its place is a random token of this one text, which nobody who sent the document
+    can know.
+    """
+
+    def __init__(self, long: float) -> None:
+        self.long = long
+        self.token = secrets.token_hex(16)
+        self.pieces: list[bytes] = []
+
+    def write(self, value: Any) -> bytes:
         text = json.dumps(
-            _convert_binary_maps(value),
-            default=_as_json,
+            value,
+            default=self.default,
             ensure_ascii=False,
             check_circular=False,
             separators=(",", ":"),
-        )
-    except RecursionError as exc:
-        raise ContentTooLarge("the document nests too deeply") from exc
-    return text.encode()
+        ).encode()
+        if not self.pieces:
+            return text
+        between = text.split(self.token.encode())
+        if len(between) != len(self.pieces) + 1:  # one chance in 2 ** 128
+            return _Writer(float("inf")).write(value)
+        whole = [between[0]]
+        for piece, rest in zip(self.pieces, between[1:], strict=True):
+            whole += (piece, rest)
+        return b"".join(whole)
+
+    def default(self, value: Any) -> Any:
+        """What ``json`` does not know, of the types that ``codec`` returns."""
+        if isinstance(value, bytes):
+            return self.base64(value)
+        if isinstance(value, (np.ndarray, np.generic)):
+            array = np.asarray(value)
+            return {
+                "shape": list(array.shape),
+                "dtype": dtype_spec(array.dtype),
+                "data_b64": self.base64(to_buffer(array)),
+            }
+        if isinstance(value, complex):
+            return str(value).strip("()")
+        return to_jsonable_python(value)
+
+    def base64(self, data: bytes | memoryview) -> str:
+        text: bytes = pybase64.b64encode(data)
+        if len(text) < self.long:
+            return text.decode("ascii")
+        self.pieces.append(text)
+        return self.token
 
 
-def _convert_binary_maps(value: Any) -> Any:
-    if type(value) is dict:
-        if value.keys() == _BINARY_MAP:
-            try:
-                return from_map(value)
-            except ValueError:
-                pass  # a map like any other
-        for key, item in value.items():
-            if type(item) in (dict, list):
-                value[key] = _convert_binary_maps(item)
-    elif type(value) is list:
-        for index, item in enumerate(value):
-            if type(item) in (dict, list):
-                value[index] = _convert_binary_maps(item)
-    return value
-
-
-def _as_json(value: Any) -> Any:
-    """What ``json`` does not know, of the types that ``codec`` returns."""
-    if isinstance(value, bytes):
-        return _base64(value)
-    if isinstance(value, (np.ndarray, np.generic)):
-        array = np.asarray(value)
-        return {
-            "shape": list(array.shape),
-            "dtype": dtype_spec(array.dtype),
-            "data_b64": _base64(to_buffer(array)),
-        }
-    if isinstance(value, complex):
-        return str(value).strip("()")
-    return to_jsonable_python(value)
-
-
-def _base64(data: bytes | memoryview) -> str:
-    return binascii.b2a_base64(data, newline=False).decode("ascii")
+# -- JSON to msgpack -------------------------------------------------------------------------------
 
 
 def to_msgpack(text: bytes, arrays: str = "numpy") -> list[bytes | memoryview]:
     """The msgpack document of JSON text, in buffers (see ``codec.pack_buffers``).
 
     Args:
-        text: a JSON document in UTF-8, UTF-16 or UTF-32 (RFC 4627 §3).
+        text: a JSON document in UTF-8, or as ``json.loads`` finds out.
         arrays: how arrays are written, ``"numpy"`` or ``"map"``.
 
     Raises:
         EncodeError: not JSON, or it holds what msgpack cannot carry exactly.
     """
-    hook = _revive_array if b'"data_b64"' in text else None
     try:
-        value = json.loads(text, object_hook=hook)
+        value = _loads(text)
+        if b'"data_b64"' in text:
+            value = _replace_maps(value, _array_of_json_map)
     except (ValueError, RecursionError) as exc:
         raise EncodeError("the answer is not JSON that can be read") from exc
     return pack_buffers(value, arrays=arrays)
 
 
-def _revive_array(value: dict[str, Any]) -> Any:
-    if value.keys() == _JSON_MAP:
-        try:
-            return from_map(value)
-        except ValueError:
-            pass  # a map like any other
+def _loads(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except ValueError:  # NaN, a lone surrogate, a float that overflows, or no JSON at all
+        return json.loads(text)
+
+
+# -- arrays in maps --------------------------------------------------------------------------------
+
+
+def _replace_maps(value: Any, array_of: Any) -> Any:
+    """``value`` with the arrays that ``array_of`` makes of some of its maps; changed in place."""
+    if type(value) is dict:
+        array = array_of(value)
+        if array is not None:
+            return array
+        if not _CONTAINERS.isdisjoint(map(type, value.values())):
+            for key, item in value.items():
+                if type(item) in _CONTAINERS:
+                    value[key] = _replace_maps(item, array_of)
+    elif type(value) is list and not _CONTAINERS.isdisjoint(map(type, value)):
+        for index, item in enumerate(value):
+            if type(item) in _CONTAINERS:
+                value[index] = _replace_maps(item, array_of)
     return value
+
+
+def _array_of_binary_map(value: dict[str, Any]) -> np.ndarray[Any, Any] | None:
+    if value.keys() != _BINARY_MAP or type(value["data"]) is not bytes:
+        return None
+    return _array(value, value["data"])
+
+
+def _array_of_json_map(value: dict[str, Any]) -> np.ndarray[Any, Any] | None:
+    if value.keys() != _JSON_MAP or type(value["data_b64"]) is not str:
+        return None
+    try:
+        data = pybase64.b64decode(value["data_b64"], validate=True)
+    except ValueError:  # binascii.Error is one
+        return None
+    return _array(value, data)
+
+
+def _array(value: dict[str, Any], data: bytes) -> np.ndarray[Any, Any] | None:
+    """A view of ``data``, or ``None``: then it is a map like any other."""
+    try:
+        return from_buffer(data, parse_dtype(value["dtype"]), value["shape"])
+    except ValueError:
+        return None

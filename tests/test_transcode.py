@@ -120,6 +120,23 @@ def test_a_document_too_deep_for_json_is_refused() -> None:
         to_json(deep)
 
 
+def test_long_base64_goes_where_it_belongs() -> None:
+    arrays = [np.arange(size, dtype="u1") for size in (10, 5000, 3000, 20_000)]
+    document = {"first": arrays, "raw": [b"\xff" * 9000, b"a"], "ü": {"nested": arrays[1]}}
+    text = as_json(packb(document))
+    assert [base64.b64decode(item["data_b64"]) for item in text["first"]] == [
+        array.tobytes() for array in arrays
+    ]
+    assert [base64.b64decode(item) for item in text["raw"]] == document["raw"]
+    assert base64.b64decode(text["ü"]["nested"]["data_b64"]) == arrays[1].tobytes()
+
+
+@pytest.mark.parametrize("text", ["1e999", "[-1e999]", "NaN", '{"a": [NaN, 1]}', "\ufeff[1]"])
+def test_what_json_reads_and_msgspec_does_not(text: str) -> None:
+    packed = b"".join(to_msgpack(text.encode()))
+    assert packed == msgpack.packb(json.loads(text.encode()))
+
+
 json_values = st.recursive(
     st.none()
     | st.booleans()
