@@ -15,7 +15,7 @@ import dataclasses
 import datetime
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
@@ -106,11 +106,16 @@ def pack_buffers(obj: Any, *, arrays: str = "numpy") -> list[bytes | memoryview]
 
 
 class _Large:
-    """A large buffer in its place in the document."""
+    """A large buffer in its place in the document, and what is written in front of it."""
 
-    __slots__ = ("view",)
+    __slots__ = ("head", "view")
 
-    def __init__(self, view: memoryview) -> None:
+    def __init__(self, view: memoryview, head: bytes = b"") -> None:
+        length = view.nbytes
+        if length >= 1 << 32:
+            raise EncodeError("msgpack cannot carry 4 GiB or more in one value")
+        wide = length > 0xFFFF
+        self.head = head + (b"\xc6" + length.to_bytes(4) if wide else b"\xc5" + length.to_bytes(2))
         self.view = view
 
 
@@ -151,7 +156,7 @@ class _Packer:
         if kind is list or kind is tuple:
             return self.convert_items(obj)
         if kind is bytes:
-            return obj if len(obj) < LARGE else self.lift(memoryview(obj))
+            return obj if len(obj) < LARGE else self.lift(_Large(memoryview(obj)))
         if kind is np.ndarray:
             return self.convert_array(obj)
         return self.convert_other(obj)
@@ -192,15 +197,16 @@ class _Packer:
         view = to_buffer(array)
         if len(view) < LARGE:
             return array_map(array, bytes(view), self.arrays)
-        tree = array_map(array, self.lift(view), self.arrays)
-        self.taken_apart.add(id(tree))
-        return tree
+        # The data is the last entry: all the others, with one more in their count, come first.
+        entries = array_map(array, None, self.arrays)
+        ((data_key, _),) = [entries.popitem()]
+        others = _encoder.encode(entries)
+        head = bytes((others[0] + 1,)) + others[1:] + _encoder.encode(data_key)
+        return self.lift(_Large(view, head))
 
-    def lift(self, view: memoryview) -> _Large:
-        if view.nbytes >= 1 << 32:
-            raise EncodeError("msgpack cannot carry 4 GiB or more in one value")
+    def lift(self, large: _Large) -> _Large:
         self.large += 1
-        return _Large(view)
+        return large
 
     def convert_other(self, obj: Any) -> Any:
         if isinstance(obj, np.generic):
@@ -233,24 +239,36 @@ class _Packer:
     def write(self, node: Any, rest: bytearray, buffers: list[bytes | memoryview]) -> None:
         """Append ``node`` to ``rest``, which moves to ``buffers`` where a large one follows."""
         if type(node) is _Large:
-            length = node.view.nbytes
-            rest += (
-                b"\xc6" + length.to_bytes(4) if length > 0xFFFF else b"\xc5" + length.to_bytes(2)
-            )
-            buffers.append(bytes(rest))
-            buffers.append(node.view)
+            rest += node.head
+            buffers += (bytes(rest), node.view)
             rest.clear()
         elif id(node) not in self.taken_apart:
             _encoder.encode_into(node, rest, -1)
         elif type(node) is dict:
             rest += _header(len(node), 0x80, b"\xde", b"\xdf")
-            for key, value in node.items():
-                _encoder.encode_into(key, rest, -1)
-                self.write(value, rest, buffers)
+            self.write_entries(node, rest, buffers)
         else:
             rest += _header(len(node), 0x90, b"\xdc", b"\xdd")
             for item in node:
                 self.write(item, rest, buffers)
+
+    def write_entries(
+        self, node: dict[str, Any], rest: bytearray, buffers: list[bytes | memoryview]
+    ) -> None:
+        run: dict[str, Any] = {}  # entries that msgspec can write together
+        for key, value in node.items():
+            if type(value) is _Large or id(value) in self.taken_apart:
+                rest += _without_header(run)
+                run.clear()
+                _encoder.encode_into(key, rest, -1)
+                self.write(value, rest, buffers)
+            else:
+                run[key] = value
+        rest += _without_header(run)
+
+
+def _without_header(map_: dict[str, Any]) -> bytes:
+    return _encoder.encode(map_)[len(_header(len(map_), 0x80, b"\xde", b"\xdf")) :]
 
 
 def _header(count: int, fix: int, short: bytes, long: bytes) -> bytes:
@@ -430,20 +448,47 @@ class _Unpacker:
         if kind is None or len(view) < count * LARGE_ITEM:
             return self.read_in_one_go(view)
         if kind is list:
-            items = self.decode(_decode_items, view)
-            return [self.read(memoryview(item), depth + 1) for item in items]
-        try:
-            raw = self.decode(_decode_marked if _has_binary_key(view) else _decode_map, view)
-        except DecodeError as exc:
-            if isinstance(exc.__cause__, msgspec.ValidationError):  # a key of another kind
-                return self.read_in_one_go(view)
-            raise
-        if is_marked(raw):
-            return self.read_array(raw)
-        return {
-            key: self.read(memoryview(item), depth + 1)
-            for key, item in self.with_text_keys(raw).items()
+            raw: Any = dict(enumerate(self.decode(_decode_items, view)))
+        else:
+            try:
+                raw = self.decode(_decode_marked if _has_binary_key(view) else _decode_map, view)
+            except DecodeError as exc:
+                if isinstance(exc.__cause__, msgspec.ValidationError):  # a key of another kind
+                    return self.read_in_one_go(view)
+                raise
+            if is_marked(raw):
+                return self.read_array(raw)
+        large = {
+            key: part for key, item in raw.items() if len(part := memoryview(item)) >= LARGE_ITEM
         }
+        if not large:
+            return self.read_in_one_go(view)
+        value = self.read_small(view, raw, large.values())
+        for key, part in large.items():
+            place = key if kind is list or type(key) is str else key_text(key)
+            value[place] = self.read(part, depth + 1)
+        return value
+
+    def read_small(
+        self, view: memoryview, raw: dict[Any, msgspec.Raw], large: Iterable[memoryview]
+    ) -> Any:
+        """The container in ``view``, read in one go, with ``None`` in the place of large items."""
+        base = _address(np.frombuffer(view, np.uint8))
+        places = [(_address(np.frombuffer(part, np.uint8)) - base, len(part)) for part in large]
+        between: list[bytes | memoryview] = []
+        start = 0
+        for at, length in sorted(places):  # a key that stands twice is not where it stood first
+            between += (view[start:at], b"\xc0")
+            start = at + length
+        small = b"".join((*between, view[start:]))
+        self.count_structure(len(small))
+        try:
+            value = _decode_any(small)
+        except (UnicodeDecodeError, msgspec.MsgspecError) as exc:
+            for item in raw.values():  # one by one, so that the position is that in the whole
+                self.decode(_decode_any, memoryview(item))
+            raise DecodeError("the body is not msgpack") from exc
+        return self.revive(value)
 
     def read_in_one_go(self, view: memoryview) -> Any:
         if len(view) and (0x80 <= view[0] < 0xA0 or 0xDC <= view[0] < 0xE0):

@@ -1202,10 +1202,10 @@ NUMBERS = {str(index): index for index in range(1000)}
 STRUCTURE = {
     "a list": ([0] * 99_995, 100_000),
     "a map": (NUMBERS, len(packb(NUMBERS))),
-    "inside a map of two": ({"a": [0] * 99_995, "b": 1}, 100_000),
-    "beside what is large": ([bytes(1_000_000), [0] * 99_995], 100_000),
-    "in two parts": ([[0] * 49_997, bytes(1_000_000), [0] * 49_997], 100_000),
-    "the description of an array": ([np.zeros(30_000, "<u1")], 1 + 4 + 2 + 4),
+    "inside a map of two": ({"a": [0] * 99_995, "b": 1}, 100_007),
+    "beside what is large": ([bytes(1_000_000), [0] * 99_995], 100_003),
+    "in two parts": ([[0] * 49_997, bytes(1_000_000), [0] * 49_997], 100_004),
+    "the description of an array": ([np.zeros(30_000, "<u1")], 2 + 1 + 4 + 2 + 4),
     "small arrays": ([np.zeros(100, "u1")] * 100, 3 + 100 * len(packb(np.zeros(100, "u1")))),
 }
 

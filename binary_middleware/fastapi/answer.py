@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
 from fastapi.encoders import jsonable_encoder
@@ -81,6 +82,21 @@ def _keep(value: Any) -> Any:
     return value
 
 
+class _IsDataclass(ABCMeta):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return is_dataclass(instance)
+
+
+class _Dataclass(metaclass=_IsDataclass):
+    """What ``isinstance`` takes for a dataclass."""
+
+
+def _fields_of(row: Any) -> Any:
+    """As ``dataclasses.asdict``, which would copy arrays, and take array fields apart."""
+    named = {field.name: getattr(row, field.name) for field in fields(row)}
+    return jsonable_encoder(named, custom_encoder=_KEPT)
+
+
 def _dump(model: BaseModel) -> Any:
     return _with_keys(_as_pydantic_has_it, model.model_dump(by_alias=True))
 
@@ -92,6 +108,7 @@ _KEPT: Final[dict[Any, Callable[[Any], Any]]] = {
     complex: _keep,
     _Array: _keep,
     BaseModel: _dump,
+    _Dataclass: _fields_of,
 }
 
 

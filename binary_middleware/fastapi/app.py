@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from inspect import signature
 from typing import Any, Final
 
@@ -11,33 +12,54 @@ from starlette.types import ASGIApp
 
 from binary_middleware.fastapi.route import BinaryRoute, streams
 from binary_middleware.middleware import BinaryMiddleware
+from binary_middleware.options import RouteRule, make_options
 
 
-def enable(app: FastAPI, **options: Any) -> None:
+def enable(app: FastAPI, *, routes: Iterable[RouteRule] = (), **options: Any) -> None:
     """Give a FastAPI app a binary mode: its middleware, and the object lane for its routes.
 
     Can be called before or after the routes are added, but before the app starts. Routes of
     routers that the app includes are replaced in those routers: another app that includes the
-    same router serves them in binary mode, too.
+    same router serves them in binary mode, too. The OpenAPI document and its pages are served to
+    JSON clients under ``mode="require"`` as well.
 
     Args:
         app: the app.
+        routes: as for ``BinaryMiddleware``.
         options: as for ``BinaryMiddleware``.
 
     Raises:
         ValueError: an option is unknown or wrong.
     """
-    BinaryMiddleware(app, **options)  # wrong options fail here, not when the app starts
-    app.add_middleware(_AppMiddleware, router=app.router, **options)
+    rules = tuple(routes)
+    BinaryMiddleware(app, routes=rules, **options)  # what is wrong fails here, not at the start
+    app.add_middleware(_AppMiddleware, enabled=app, routes=rules, **options)
     _use_binary_routes(app.router)
 
 
 class _AppMiddleware(BinaryMiddleware):
     """The middleware of an app, made when the app starts and all of its routes are there."""
 
-    def __init__(self, app: ASGIApp, /, *, router: APIRouter, **options: Any) -> None:
-        _use_binary_routes(router)
-        super().__init__(app, **options)
+    def __init__(
+        self,
+        app: ASGIApp,
+        /,
+        *,
+        enabled: FastAPI,
+        routes: tuple[RouteRule, ...],
+        **options: Any,
+    ) -> None:
+        _use_binary_routes(enabled.router)
+        super().__init__(app, routes=(*routes, *_documentation_rules(enabled, options)), **options)
+
+
+def _documentation_rules(app: FastAPI, options: dict[str, Any]) -> list[RouteRule]:
+    """Rules for the OpenAPI document and its pages: browsers read them in every mode."""
+    if make_options(**options).mode != "require":
+        return []
+    urls = (app.openapi_url, app.docs_url, app.swagger_ui_oauth2_redirect_url, app.redoc_url)
+    lenient = make_options(**{**options, "mode": "negotiate"})
+    return [RouteRule(url, lenient) for url in urls if url]
 
 
 def _use_binary_routes(router: APIRouter) -> None:

@@ -356,6 +356,24 @@ def test_models_and_fields_inside_a_dict() -> None:
     )
 
 
+@dataclass
+class Row:
+    array: Any
+    more: list[Any]
+
+
+def test_dataclasses_that_hold_arrays() -> None:
+    inner = Row(ARRAY, [np.float32(1)])
+
+    def endpoint():
+        return {"row": Row(NumpyArrayField(ARRAY), [NumpyArrayField(ARRAY), inner, NOT_TEXT])}
+
+    assert same(
+        value(get(enabled(endpoint))),
+        {"row": {"array": ARRAY, "more": [ARRAY, {"array": ARRAY, "more": [1.0]}, NOT_TEXT]}},
+    )
+
+
 @pytest.mark.parametrize(
     "document", [ARRAY, NOT_TEXT, None, 3, "text", [], {}], ids=lambda v: type(v).__name__
 )

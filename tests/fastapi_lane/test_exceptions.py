@@ -72,7 +72,7 @@ REQUESTS = {
     "not found": ("POST", "/nowhere"),
     "method not allowed": ("POST", "/items/1"),
     "wrong path parameter": ("GET", "/items/x"),
-    "wrong query of a docs page": ("GET", "/nowhere/else"),
+    "not found by GET": ("GET", "/nowhere/else"),
 }
 
 

@@ -74,6 +74,37 @@ class TestRequire:
         assert value(response, "application/problem+msgpack")["status"] == 400
 
 
+@pytest.mark.parametrize("accept", ["application/json", "application/json,*/*", "text/html", None])
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"])
+def test_documentation_is_exempt_from_require(path: str, accept: str | None) -> None:
+    plain, required = FastAPI(), FastAPI()
+    for app in (plain, required):
+        app.post("/")(echo)
+    enable(required, mode="require")
+    headers = {"accept": accept} if accept else {}
+    response = TestClient(required).get(path, headers=headers)
+    assert response.status_code == 200
+    assert response.content == TestClient(plain).get(path).content
+
+
+def test_document_in_msgpack_under_require() -> None:
+    app: Any = _app(mode="require").app
+    assert value(get(TestClient(app), "/openapi.json")) == app.openapi()
+
+
+def test_rules_of_the_app_come_before_the_exemption() -> None:
+    client = _app(mode="require", routes=[RouteRule("/openapi.json", BinaryOptions(mode="off"))])
+    assert get(client, "/openapi.json").headers["content-type"] == "application/json"
+    assert client.get("/docs", headers={"accept": "text/html"}).status_code == 200
+
+
+def test_app_without_documentation() -> None:
+    app = FastAPI(openapi_url=None, docs_url=None)
+    app.post("/")(echo)
+    enable(app, mode="require")
+    assert TestClient(app).get("/docs", headers={"accept": "text/html"}).status_code == 406
+
+
 @pytest.mark.parametrize("router", [False, True], ids=["app", "router"])
 def test_off_is_as_if_there_were_no_middleware(router: bool) -> None:
     client = _app(mode="off", router=router)
@@ -86,13 +117,11 @@ def test_off_is_as_if_there_were_no_middleware(router: bool) -> None:
 
 
 def test_rules_give_routes_their_own_options() -> None:
-    client = _app(
-        arrays="map",
-        routes=[
-            RouteRule("/", BinaryOptions(max_body_size=100), {"POST"}),
-            RouteRule("/none", BinaryOptions(mode="off"), {"PUT"}),
-        ],
-    )
+    rules = [
+        RouteRule("/", BinaryOptions(max_body_size=100), {"POST"}),
+        RouteRule("/none", BinaryOptions(mode="off"), {"PUT"}),
+    ]
+    client = _app(arrays="map", routes=iter(rules))
     assert isinstance(value(post(client, DOCUMENT))["array"], np.ndarray)
     assert post(client, {"raw": bytes(100)}).status_code == 413
     assert isinstance(value(get(client, "/none"))["array"], dict)

@@ -226,7 +226,7 @@ CASES = [
 @pytest.mark.parametrize(
     ("layout", "settings", "order"),
     CASES,
-    ids=[f"{layout.__name__}-{order.__name__[1:]}-{list(s)}" for layout, s, order in CASES],
+    ids=["-".join([case[0].__name__, case[2].__name__[1:], *case[1]]) for case in CASES],
 )
 def test_same_document(
     layout: Callable[[FastAPI], None], settings: dict[str, Any], order: Callable[..., None]
