@@ -152,9 +152,12 @@ def slices(buffers: Sequence[bytes | memoryview], size: int = SLICE) -> Iterator
 
 async def send_body(send: Send, buffers: Sequence[bytes | memoryview]) -> None:
     """Send a whole body. Each slice is read from its buffer when its turn comes."""
-    left = sum(len(buffer) for buffer in buffers)
+    if len(buffers) == 1 and len(buffers[0]) <= SLICE:
+        await send({"type": "http.response.body", "body": bytes(buffers[0]), "more_body": False})
+        return
+    left = sum(map(len, buffers))
     for piece in slices(buffers):
         left -= len(piece)
         await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
-    if not any(len(buffer) for buffer in buffers):
+    if not any(map(len, buffers)):
         await send({"type": "http.response.body", "body": b"", "more_body": False})

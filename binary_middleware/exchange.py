@@ -44,7 +44,7 @@ class Exchange:
 
     error: RequestError | None = None
     response_started = False
-    _stepped_aside = False
+    _forwards_answer = False
     # The request.
     content_length: int | None = None
     _coding = b""
@@ -114,7 +114,7 @@ class Exchange:
         """
         if self._body_was_asked_for:
             return scope
-        self._stepped_aside = self._forwards_body = True
+        self._forwards_answer = self._forwards_body = True
         return {**scope, "headers": list(self.client_headers), SCOPE_KEY: None}
 
     # The request.
@@ -184,6 +184,11 @@ class Exchange:
         return self._body
 
     @property
+    def was_read(self) -> bool:
+        """Whether the whole body of a taken request was read."""
+        return self._body is not None
+
+    @property
     def body(self) -> RequestBody:
         """The body that was read."""
         if self._body is None:
@@ -207,9 +212,24 @@ class Exchange:
 
     # The answer.
 
+    def take_answer(self, headers: Headers) -> Headers:
+        """Send an answer of one's own, which is forwarded as it is.
+
+        Args:
+            headers: the header fields of that answer.
+
+        Returns:
+            The header fields that it must have, with ``Vary``.
+        """
+        if self.error is not None:
+            return headers  # it is dropped
+        self._forwards_answer = self.response_started = True
+        varying: Headers = with_vary({"headers": headers})["headers"]
+        return varying
+
     async def send(self, message: Message) -> None:
         """The ``send`` of the app: a JSON answer leaves as msgpack."""
-        if self._stepped_aside:
+        if self._forwards_answer:
             await self._send(message)
         elif self.error is not None and not self.response_started:
             pass

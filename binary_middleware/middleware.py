@@ -55,7 +55,7 @@ class BinaryMiddleware:
             if scope.get(SCOPE_KEY) is outer:  # it was too late
                 await self.app(scope, receive, send)
                 return
-        negotiator = self._negotiator(scope)
+        negotiator = self._negotiator(scope) if self._rules else self._default
         if negotiator.options.mode == "off":
             scope[SCOPE_KEY] = None
             await self.app(scope, receive, send)
@@ -71,7 +71,19 @@ class BinaryMiddleware:
             scope[SCOPE_KEY] = None
             await self.app(scope, receive, _varying(send))
             return
-        await _run(Exchange(scope, receive, send, plan, negotiator.options), self.app)
+        exchange = Exchange(scope, receive, send, plan, negotiator.options)
+        exchange.error = exchange.refusal()
+        if exchange.error is None:
+            try:
+                await self.app(exchange.scope, exchange.receive, exchange.send)
+            except Exception:
+                # Out of ``receive`` comes our own refusal, and the app may make anything of it.
+                if exchange.error is None or exchange.response_started:
+                    raise
+            finally:
+                exchange.let_go()
+        if exchange.error is not None and not exchange.response_started:
+            await exchange.send_error(exchange.error)
 
     def _negotiator(self, scope: Scope) -> Negotiator:
         for rule, negotiator in self._rules:
@@ -87,18 +99,3 @@ def _varying(send: Send) -> Send:
         await send(message)
 
     return send_with_vary
-
-
-async def _run(exchange: Exchange, app: ASGIApp) -> None:
-    exchange.error = exchange.refusal()
-    if exchange.error is None:
-        try:
-            await app(exchange.scope, exchange.receive, exchange.send)
-        except Exception:
-            # Out of ``receive`` comes our own refusal, and the app may make anything of it.
-            if exchange.error is None or exchange.response_started:
-                raise
-        finally:
-            exchange.let_go()
-    if exchange.error is not None and not exchange.response_started:
-        await exchange.send_error(exchange.error)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from binary_middleware.body import send_body
-from binary_middleware.exchange import Exchange
+from binary_middleware.exchange import SCOPE_KEY, Exchange
 
 
 class BinaryRequest(Request):
@@ -49,7 +49,8 @@ class BinaryRequest(Request):
         yield b""
 
     async def json(self) -> Any:
-        await self.read()
+        if not self.exchange.was_read:
+            await self.read()
         return self.exchange.value()
 
 
@@ -82,8 +83,7 @@ class BinaryResponse(Response):
             (b"content-length", str(length).encode()),
             (b"content-type", media_type.encode("latin-1")),
         ]
-        own = (b"content-length", b"content-type")
-        self.raw_headers += [field for field in raw_headers if field[0].lower() not in own]
+        self.raw_headers += further_headers(raw_headers)
 
     @property
     def body(self) -> bytes:  # joined only for those who ask
@@ -94,12 +94,17 @@ class BinaryResponse(Response):
         self.buffers = [body]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start = {
-            "type": "http.response.start",
-            "status": self.status_code,
-            "headers": self.raw_headers,
-        }
-        await send(start)
+        exchange = scope.get(SCOPE_KEY)
+        headers = self.raw_headers
+        if isinstance(exchange, Exchange):
+            headers = exchange.take_answer(headers)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
         await send_body(send, self.buffers)
         if self.background is not None:
             await self.background()
+
+
+def further_headers(raw_headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Header fields without those that a response makes of its own body."""
+    own = (b"content-length", b"content-type")
+    return [field for field in raw_headers if field[0].lower() not in own]

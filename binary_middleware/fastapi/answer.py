@@ -23,7 +23,7 @@ from binary_middleware.errors import EncodeError
 from binary_middleware.exchange import Exchange
 from binary_middleware.fields import is_array_like
 from binary_middleware.media import JSON
-from binary_middleware.starlette import BinaryResponse
+from binary_middleware.starlette import BinaryResponse, further_headers
 
 
 class Document(bytes):
@@ -173,18 +173,19 @@ def pack_document(
         raw_headers: further header fields.
         background: what runs after the answer.
     """
-    media_type = exchange.plan.answer
-    assert media_type is not None
+    assert exchange.plan.answer is not None
     try:
         buffers = pack_buffers(document.value, arrays=exchange.plan.arrays)
     except EncodeError:
-        # The exchange will find, too, that msgpack cannot carry it.
-        buffers, media_type = [document.to_json()], JSON
+        # The exchange may still make msgpack of the JSON, if that is what was wrong.
+        response = Response(document.to_json(), status_code, media_type=JSON, background=background)
+        response.raw_headers += further_headers(raw_headers)
+        return response
     if exchange.options.copy_response:
         buffers = [b"".join(buffers)]
     return BinaryResponse(
         buffers,
-        media_type,
+        exchange.plan.answer,
         status_code=status_code,
         raw_headers=raw_headers,
         background=background,

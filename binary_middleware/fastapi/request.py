@@ -25,13 +25,14 @@ class RouteRequest(BinaryRequest):
 
     async def body(self) -> bytes:
         if self._only_whether_there_is_one:
-            await self.read()
+            if not self.exchange.was_read:
+                await self.read()
             return b"\xc1" if len(self.exchange.body) else b""
         return await super().body()
 
     async def json(self) -> Any:
         self._only_whether_there_is_one = False
-        return await super().json()
+        return self.exchange.value() if self.exchange.was_read else await super().json()
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ from fastapi.params import Form
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from binary_middleware.exchange import SCOPE_KEY, Exchange, problem_response
 from binary_middleware.fastapi.answer import in_binary, stand_in
@@ -52,10 +52,10 @@ class BinaryRoute(APIRoute):
         return _negotiated(handle_json, handle_objects, direct, reads_body=reads_body)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app: ASGIApp = super().handle
-        if SCOPE_KEY not in scope:
-            app = BinaryMiddleware(app)
-        await app(scope, receive, send)
+        if SCOPE_KEY in scope:
+            await super().handle(scope, receive, send)
+        else:
+            await BinaryMiddleware(super().handle)(scope, receive, send)
 
 
 def _answers_with_default_class(route: Any) -> bool:

@@ -291,6 +291,10 @@ def size_of(raw: Annotated[bytes, Body(embed=True)]) -> int:
     return len(raw)
 
 
+async def size_of_plain(item: dict[str, bytes]) -> int:
+    return len(item["raw"])
+
+
 async def size_of_read(request: Request) -> int:
     return len(await request.body())
 
@@ -306,7 +310,9 @@ def _limited(where: str, endpoint: Any) -> FastAPI:
     return app
 
 
-@pytest.mark.parametrize("endpoint", [size_of, size_of_read], ids=["declared", "read"])
+@pytest.mark.parametrize(
+    "endpoint", [size_of, size_of_plain, size_of_read], ids=["declared", "plain", "read"]
+)
 @pytest.mark.parametrize("order", ["before", "after"])
 @pytest.mark.parametrize("where", ["app", "router", "include", "route"])
 def test_fastapis_own_limit_holds(where: str, order: str, endpoint: Any) -> None:
@@ -329,6 +335,7 @@ def test_exactly_fastapis_own_limit() -> None:
     body = packb({"raw": bytes(980)})
     assert len(body) <= 1000 < len(json.dumps({"raw": b64encode(bytes(980)).decode()}))
     for where in ("app", "router", "include", "route"):
-        app = _limited(where, size_of)
-        enable(app)
-        assert unpackb(call(app, body).body) == 980
+        for endpoint in (size_of, size_of_plain):
+            app = _limited(where, endpoint)
+            enable(app)
+            assert unpackb(call(app, body).body) == 980

@@ -10,6 +10,7 @@ import httpx2
 import numpy as np
 import pytest
 from fastapi import Body, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
@@ -145,6 +146,23 @@ def test_middleware_that_answers_itself(where: str) -> None:
     client = _app((TrustedHostMiddleware, {"allowed_hosts": ["other"]}), where=where)
     response = post(client, DOCUMENT)
     assert (response.status_code, response.text) == (400, "Invalid host header")
+
+
+@both_places
+@pytest.mark.parametrize("path", ["/", "/none", "/nowhere"])
+def test_middleware_that_replaces_the_answer(where: str, path: str) -> None:
+    async def dispatch(request: Request, call_next: Any) -> Any:
+        response = await call_next(request)
+        return JSONResponse({"was": response.status_code}, 203)
+
+    client = _app((BaseHTTPMiddleware, {"dispatch": dispatch}), where=where)
+    response = post(client, DOCUMENT, path)
+    assert response.status_code == 203
+    was = {"was": 404 if path == "/nowhere" else 200}
+    if where == "inside":
+        assert value(response) == was
+    else:
+        assert response.json() == was
 
 
 # -- calls within the process ----------------------------------------------------------------------
