@@ -35,7 +35,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --ignore=tests/heavy
 
 test-all: $(VENV)/.installed-heavy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --every-path
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
+from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -223,6 +225,8 @@ class _Packer:
             return complex_map(complex(obj))
         if isinstance(obj, Mapping):
             return self.convert_map(obj)
+        if isinstance(obj, PurePath):
+            return self.convert(str(obj))
         if isinstance(obj, (list, tuple, set, frozenset, deque, Iterator)):
             return self.convert_items(obj)
         if isinstance(obj, BaseModel):
@@ -466,7 +470,11 @@ class _Unpacker:
         value = self.read_small(view, raw, large.values())
         for key, part in large.items():
             place = key if kind is list or type(key) is str else key_text(key)
-            value[place] = self.read(part, depth + 1)
+            try:
+                value[place] = self.read(part, depth + 1)
+            except DecodeError as exc:
+                exc.within(place)
+                raise
         return value
 
     def read_small(
@@ -491,7 +499,7 @@ class _Unpacker:
         return self.revive(value)
 
     def read_in_one_go(self, view: memoryview) -> Any:
-        if len(view) and (0x80 <= view[0] < 0xA0 or 0xDC <= view[0] < 0xE0):
+        if len(view) and view[0] in _CONTAINER_CODES:
             self.count_structure(len(view))
         return self.revive(self.decode(_decode_any, view))
 
@@ -508,7 +516,8 @@ class _Unpacker:
         try:
             return decode(view)
         except UnicodeDecodeError as exc:
-            raise DecodeError("the body is not msgpack: a string is not UTF-8") from exc
+            where = self.position_of(exc.object)
+            raise DecodeError(f"the body is not msgpack: a string is not UTF-8{where}") from exc
         except msgspec.MsgspecError as exc:
             start = self.offset(np.frombuffer(view, np.uint8)) if len(view) else 0
             message = _POSITION.sub(lambda at: f"(byte {start + int(at[1])})", str(exc))
@@ -520,25 +529,30 @@ class _Unpacker:
         """What msgspec decoded, with arrays in place of their maps and strings for keys."""
         kind = type(value)
         if kind is dict:
-            if is_marked(value):
-                return read_marked(value)
-            # All keys before any item: an item that is revived again with new keys, at every
+            # All keys before any item, and each once: to begin anew with other keys, at every
             # level of a deep document, would cost the square of its size.
-            nested = False
-            for key, item in value.items():
-                if type(key) is not str:
-                    return self.revive(self.with_text_keys(value))
-                nested = nested or type(item) in _NEEDS_REVIVAL
-            for key, item in value.items() if nested else ():
-                if type(item) in _NEEDS_REVIVAL:
-                    value[key] = self.revive(item)
+            if not _TEXT.issuperset(map(type, value)):
+                if is_marked(value):
+                    return read_marked(value)
+                value = self.with_text_keys(value)
+            if not _NEEDS_REVIVAL.isdisjoint(map(type, value.values())):
+                self.revive_members(value, value.items())
         elif kind is list:
-            for index, item in enumerate(value):
-                if type(item) in _NEEDS_REVIVAL:
-                    value[index] = self.revive(item)
+            if not _NEEDS_REVIVAL.isdisjoint(map(type, value)):
+                self.revive_members(value, enumerate(value))
         elif kind is msgspec.msgpack.Ext:
             raise DecodeError(f"msgpack extension {value.code} is not known")
         return value
+
+    def revive_members(self, value: Any, members: Iterable[tuple[Any, Any]]) -> None:
+        key: Any = None
+        try:
+            for key, item in members:
+                if type(item) in _NEEDS_REVIVAL:
+                    value[key] = self.revive(item)
+        except DecodeError as exc:
+            exc.within(key)
+            raise
 
     def with_text_keys(self, map_: Mapping[Any, Any]) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -575,6 +589,13 @@ class _Unpacker:
             return view_array(payload, dtype, shape)
         return copy_array(payload, dtype, shape)
 
+    def position_of(self, text: bytes) -> str:
+        """The position of a string that msgspec gave no position for, if there is only one."""
+        found = [
+            match.start() for match in itertools.islice(re.finditer(re.escape(text), self.view), 2)
+        ]
+        return f" (byte {found[0]})" if len(found) == 1 else ""
+
     def offset(self, part: np.ndarray[Any, Any]) -> int:
         return _address(part) - _address(np.frombuffer(self.view, np.uint8))
 
@@ -593,6 +614,7 @@ class _Unpacker:
 
 
 _NEEDS_REVIVAL: Final = frozenset({dict, list, msgspec.msgpack.Ext})
+_CONTAINER_CODES: Final = frozenset((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 
 
 def _alignment(dtype: np.dtype[Any]) -> int:

@@ -55,7 +55,22 @@ class RequestError(BinaryError):
 
 
 class DecodeError(RequestError):
-    """The body is not msgpack, or holds something that is refused."""
+    """The body is not msgpack, or holds something that is refused.
+
+    The message names the position in the body where it is known, or the place in the document.
+    """
+
+    _place = ""
+
+    def within(self, key: object) -> None:
+        """Note that what is refused is in the member ``key`` of a map or a list."""
+        step = f"[{key}]" if isinstance(key, int) else f".{str(key)[:40]}"
+        if len(self._place) < 200:
+            self._place = step + self._place
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} (in {self._place.removeprefix('.')})" if self._place else message
 
 
 class ContentTooLarge(RequestError):

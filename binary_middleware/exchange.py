@@ -45,6 +45,7 @@ class Exchange:
     error: RequestError | None = None
     response_started = False
     _forwards_answer = False
+    _own_headers: Headers | None = None
     # The request.
     content_length: int | None = None
     _coding = b""
@@ -223,9 +224,8 @@ class Exchange:
         """
         if self.error is not None:
             return headers  # it is dropped
-        self._forwards_answer = self.response_started = True
-        varying: Headers = with_vary({"headers": headers})["headers"]
-        return varying
+        self._own_headers = with_vary({"headers": headers})["headers"]
+        return self._own_headers
 
     async def send(self, message: Message) -> None:
         """The ``send`` of the app: a JSON answer leaves as msgpack."""
@@ -234,7 +234,10 @@ class Exchange:
         elif self.error is not None and not self.response_started:
             pass
         elif message["type"] == "http.response.start":
-            if self.plan.answer is not None and _is_convertible(message):
+            if message.get("headers") is self._own_headers is not None:
+                self._forwards_answer = self.response_started = True
+                await self._send(message)
+            elif self.plan.answer is not None and _is_convertible(message):
                 self._start = message
                 self._chunks = []
             else:

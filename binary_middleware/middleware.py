@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -81,6 +81,10 @@ class BinaryMiddleware:
                 if exchange.error is None or exchange.response_started:
                     raise
             finally:
+                # What a router found out, for middleware around us that reports by route.
+                scope.update(
+                    {key: exchange.scope[key] for key in _FOUND_OUT if key in exchange.scope}
+                )
                 exchange.let_go()
         if exchange.error is not None and not exchange.response_started:
             await exchange.send_error(exchange.error)
@@ -90,6 +94,9 @@ class BinaryMiddleware:
             if rule.matches(scope):
                 return negotiator
         return self._default
+
+
+_FOUND_OUT: Final = ("route", "endpoint", "path_params")
 
 
 def _varying(send: Send) -> Send:

@@ -14,6 +14,14 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-path",
+        action="store_true",
+        help="run all tests of the FastAPI lane on the direct path and on FastAPI's",
+    )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """In CI everything is installed, so a skipped test is one that silently stopped running."""

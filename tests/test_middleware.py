@@ -53,6 +53,18 @@ def test_client_headers_and_scope_are_not_changed_for_the_server() -> None:
     assert app.request_headers["x-a"] == "b"
 
 
+def test_what_the_router_found_out_is_there_for_middleware_around_us() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.update(route="the route", endpoint="the endpoint", path_params={"a": 1}, other=1)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    scope = http_scope(headers=MSGPACK)
+    anyio.run(exchange, BinaryMiddleware(app), scope, packb(1))
+    assert (scope["route"], scope["endpoint"]) == ("the route", "the endpoint")
+    assert scope["path_params"] == {"a": 1}
+    assert "other" not in scope
+
+
 @pytest.mark.parametrize(
     ("request_headers", "content_type"),
     [
@@ -245,7 +257,9 @@ class Unreached:
         (b"\x01\x01", {}, 400, "trailing characters (byte 1)"),
         (b"\xd4\x05a", {}, 400, "extension 5 is not known"),
         (b"\x81\xc4\x01a\x01", {}, 400, "a key of a map must be a string"),
-        (packb({"x": ARRAY}).replace(b"<f4", b"|O8"), {}, 400, "dtype '|O8' is not allowed"),
+        (b"\x81\xa1a\x91\x81\xc4\x01a\x01", {}, 400, "(in a[0])"),
+        (b"\x82\xa1a\xa1b\xa1c\xa2\xffd", {}, 400, "a string is not UTF-8 (byte 8)"),
+        (packb({"x": ARRAY}).replace(b"<f4", b"|O8"), {}, 400, "dtype '|O8' is not allowed (in x)"),
         (packb({"x": ARRAY}).replace(b"\x92\x02\x03", b"\x92\x02\x04"), {}, 400, "need 32 bytes"),
         (b"\x91" * 3000 + b"\x01", {}, 413, "nests too deeply"),
         (b"\xc4\xff" + b"a" * 255, {}, 413, "max_body_size (100 bytes)"),

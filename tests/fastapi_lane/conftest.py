@@ -106,8 +106,18 @@ def same(actual: Any, expected: Any) -> bool:
     return bool(actual == expected or (actual != actual and expected != expected))
 
 
-@pytest.fixture(params=["direct", "not direct"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """All tests run on both paths with ``--every-path``, those that ask for it always."""
+    if "serving_path" not in metafunc.fixturenames or hasattr(metafunc.module, "DIRECT_ONLY"):
+        return
+    asked = any("serving_path" in mark.args for mark in metafunc.definition.iter_markers())
+    both = asked or metafunc.config.getoption("every_path")
+    paths = ["direct", "not direct"] if both else ["direct"]
+    metafunc.parametrize("serving_path", paths, indirect=True)
+
+
+@pytest.fixture(autouse=True)
 def serving_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs a test twice: plain routes served directly, and all by FastAPI's handler."""
-    if request.param == "not direct":
+    """Plain routes are served directly, or all by FastAPI's handler."""
+    if getattr(request, "param", "direct") == "not direct":
         monkeypatch.setattr(route, "can_go_direct", lambda _: False)

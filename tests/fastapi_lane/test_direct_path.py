@@ -27,6 +27,10 @@ ARRAY = np.arange(6, dtype="float32").reshape(2, 3)
 NOT_TEXT = b"\xff\x00\xfe"
 
 
+DIRECT_ONLY = True
+"""These tests are about the direct path, and run on it alone."""
+
+
 class Item(BaseModel):
     name: str = "n"
     array: NumpyArrayField | None = None
