@@ -69,6 +69,7 @@ _MIN_INT: Final = -(1 << 63)
 _MAX_INT: Final = (1 << 64) - 1
 _ATOMS: Final = frozenset({type_none, bool, int, float, str})
 _TEXT: Final = frozenset({str})
+_CONTAINERS: Final = frozenset({dict, list})
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
@@ -133,7 +134,7 @@ class _Packer:
 
     def pack(self, obj: Any) -> list[bytes | memoryview]:
         try:
-            tree = self.convert(obj)
+            tree = obj if _is_plain(obj) else self.convert(obj)
             if not self.large:
                 return [_encoder.encode(tree)]
             buffers: list[bytes | memoryview] = []
@@ -164,12 +165,6 @@ class _Packer:
         return self.convert_other(obj)
 
     def convert_map(self, obj: Mapping[Any, Any]) -> dict[Any, Any]:
-        if (
-            type(obj) is dict
-            and _TEXT.issuperset(map(type, obj))
-            and _ATOMS.issuperset(map(type, obj.values()))
-        ):
-            return obj  # as most small documents are; this is seen at C speed
         seen = self.large
         tree: dict[Any, Any] = {}
         for key, value in obj.items():
@@ -183,8 +178,6 @@ class _Packer:
         return tree
 
     def convert_items(self, obj: Any) -> Any:
-        if type(obj) is list and _ATOMS.issuperset(map(type, obj)):
-            return obj
         seen = self.large
         tree = list(map(self.convert, obj))  # not a comprehension, which would be a frame more
         if self.large != seen:
@@ -273,6 +266,24 @@ class _Packer:
 
 def _without_header(map_: dict[str, Any]) -> bytes:
     return _encoder.encode(map_)[len(_header(len(map_), 0x80, b"\xde", b"\xdf")) :]
+
+
+def _is_plain(obj: Any) -> bool:
+    """Whether msgspec alone can write ``obj``, as most small documents are; seen at C speed."""
+    kind = type(obj)
+    if kind is dict:
+        if not _TEXT.issuperset(map(type, obj)):
+            return False
+        members = obj.values()
+    elif kind is list:
+        members = obj
+    else:
+        return kind in _ATOMS
+    others = set(map(type, members)) - _ATOMS
+    return not others or (
+        others <= _CONTAINERS
+        and all(_is_plain(member) for member in members if type(member) in _CONTAINERS)
+    )
 
 
 def _header(count: int, fix: int, short: bytes, long: bytes) -> bytes:

@@ -82,9 +82,9 @@ class BinaryMiddleware:
                     raise
             finally:
                 # What a router found out, for middleware around us that reports by route.
-                scope.update(
-                    {key: exchange.scope[key] for key in _FOUND_OUT if key in exchange.scope}
-                )
+                for key in _FOUND_OUT:
+                    if key in exchange.scope:
+                        scope[key] = exchange.scope[key]
                 exchange.let_go()
         if exchange.error is not None and not exchange.response_started:
             await exchange.send_error(exchange.error)
