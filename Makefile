@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test test-all lint types format clean
+.PHONY: help demo serve test test-all bench bench-quick lint types format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,8 @@ help:
 	@echo "make serve     set up, start the example app and leave it running"
 	@echo "make test      set up and pass the tests"
 	@echo "make test-all  the same and the tests that need heavy packages"
+	@echo "make bench     measure against other servers and clients, about 12 minutes"
+	@echo "make bench-quick  the same in less than two"
 	@echo "make lint      ruff: rules and format"
 	@echo "make types     mypy --strict on the package"
 	@echo "make format    let ruff mend what it can"
@@ -36,6 +38,12 @@ test: $(VENV)/.installed-test
 
 test-all: $(VENV)/.installed-heavy
 	$(BIN)/python -m pytest --every-path
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m tests.benchmarks
+
+bench-quick: $(VENV)/.installed-bench
+	$(BIN)/python -m tests.benchmarks --quick
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,20 @@ from binary_middleware.errors import ContentTooLarge
 SLICE: Final = 96 * 1024
 """Bytes in one message of an answer: under the size from which malloc asks the kernel for fresh
 pages, which would cost more than the copy."""
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have glibc's malloc keep what bodies free, once for the process.
+
+    By default it gives memory back to the system at each chance, and the next body pays for
+    fresh pages: 537 page faults for each request of 1 MiB, close to half of its time. The
+    thresholds of that rise to the size of a large block that is freed (M_MMAP_THRESHOLD in
+    mallopt(3)), up to 32 MiB, as the first large body would make them do anyway. No page is
+    touched here; the process may keep up to about 62 MiB of free memory. Other allocators
+    take no notice.
+    """
+    np.empty(31 * 2**20, np.uint8)
 
 
 class RequestBody:

@@ -280,10 +280,12 @@ def _is_plain(obj: Any) -> bool:
     else:
         return kind in _ATOMS
     others = set(map(type, members)) - _ATOMS
-    return not others or (
-        others <= _CONTAINERS
-        and all(_is_plain(member) for member in members if type(member) in _CONTAINERS)
-    )
+    if not others <= _CONTAINERS:
+        return False
+    for member in members if others else ():
+        if type(member) in _CONTAINERS and not _is_plain(member):  # one frame for a level
+            return False
+    return True
 
 
 def _header(count: int, fix: int, short: bytes, long: bytes) -> bytes:

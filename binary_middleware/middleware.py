@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from binary_middleware.body import keep_freed_memory
 from binary_middleware.exchange import SCOPE_KEY, Exchange, with_vary
 from binary_middleware.negotiation import Negotiator
 from binary_middleware.options import RouteRule, make_options
@@ -32,6 +33,8 @@ class BinaryMiddleware:
     Args:
         app: the app.
         routes: rules for some of the paths; the first that matches gives the options.
+        keep_memory: whether the process keeps the memory that bodies free, up to about 62 MiB,
+            for the next ones; see ``body.keep_freed_memory``.
         options: the fields of ``BinaryOptions``.
 
     Raises:
@@ -39,10 +42,18 @@ class BinaryMiddleware:
     """
 
     def __init__(
-        self, app: ASGIApp, /, *, routes: Iterable[RouteRule] = (), **options: Any
+        self,
+        app: ASGIApp,
+        /,
+        *,
+        routes: Iterable[RouteRule] = (),
+        keep_memory: bool = True,
+        **options: Any,
     ) -> None:
         self.app = app
         self._default = Negotiator(make_options(**options))
+        if keep_memory:
+            keep_freed_memory()
         self._rules = [(rule, Negotiator(rule.options)) for rule in routes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

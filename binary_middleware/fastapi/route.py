@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import cached_property
 from typing import Any
 
 from fastapi.datastructures import DefaultPlaceholder
@@ -55,7 +56,12 @@ class BinaryRoute(APIRoute):
         if SCOPE_KEY in scope:
             await super().handle(scope, receive, send)
         else:
-            await BinaryMiddleware(super().handle)(scope, receive, send)
+            await self._alone(scope, receive, send)
+
+    @cached_property
+    def _alone(self) -> BinaryMiddleware:
+        """The route with a middleware of its own, for an app without one."""
+        return BinaryMiddleware(super().handle)
 
 
 def _answers_with_default_class(route: Any) -> bool:

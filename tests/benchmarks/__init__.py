@@ -1,0 +1,1 @@
+"""Benchmarks of binary mode against its alternatives: ``python -m tests.benchmarks --help``."""

@@ -1,0 +1,91 @@
+"""What an echo costs at least: raw ASGI apps, and Starlette's own.
+
+Nothing here imports the library, nor FastAPI: what these cost is what they cost by themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tests.benchmarks.documents import KIB, LARGEST_BODY
+
+SLICE: Final = 128 * KIB
+"""Bytes in one message of the raw app's answer: as fast as any from 48 to 256 KiB."""
+
+
+class _Raw:
+    """A raw ASGI app: a body is read into one buffer and sent back in slices.
+
+    Args:
+        reuse: whether one buffer serves all requests. No real server can do that, as two requests
+            may overlap; it shows what fresh memory costs.
+    """
+
+    def __init__(self, *, reuse: bool = False) -> None:
+        self.buffer = np.zeros(LARGEST_BODY if reuse else 0, np.uint8)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        if scope["path"] == "/ping":
+            await _start(send, 4)
+            await send({"type": "http.response.body", "body": b"pong"})
+            return
+        length = int(next(value for name, value in scope["headers"] if name == b"content-length"))
+        buffer = (self.buffer if len(self.buffer) else np.empty(length, np.uint8)).data
+        filled = 0
+        more_body = True
+        while more_body:
+            message = await receive()
+            chunk = message.get("body", b"")
+            buffer[filled : filled + len(chunk)] = chunk
+            filled += len(chunk)
+            more_body = message.get("more_body", False)
+        await _start(send, filled)
+        for start in range(0, filled, SLICE):
+            end = min(start + SLICE, filled)
+            await send(
+                {
+                    "type": "http.response.body",
+                    "body": bytes(buffer[start:end]),
+                    "more_body": end < filled,
+                }
+            )
+
+
+async def _start(send: Send, length: int) -> None:
+    headers = [(b"content-length", str(length).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def limit() -> ASGIApp:
+    """The limit: a buffer for each request."""
+    return _Raw()
+
+
+def limit_reused() -> ASGIApp:
+    """The limit without the cost of memory: one buffer for all requests."""
+    return _Raw(reuse=True)
+
+
+async def ping(_: Request) -> Response:
+    """The small request that is asked for while large bodies flow."""
+    return PlainTextResponse("pong")
+
+
+async def echo_body(request: Request) -> Response:
+    """What everybody writes first."""
+    return Response(await request.body())
+
+
+def starlette_echo() -> ASGIApp:
+    """Starlette, the body unread."""
+    paths = ("/array", "/distinct", "/document")
+    posts = [Route(path, echo_body, methods=["POST"]) for path in paths]
+    return Starlette(routes=[Route("/ping", ping), *posts])
