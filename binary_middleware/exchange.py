@@ -283,7 +283,7 @@ class Exchange:
 
     def _binary_start(self, start: Message, content_length: int) -> Message:
         assert self.plan.answer is not None
-        headers = MutableHeaders(raw=list(start.get("headers", [])))
+        headers = _mutable_headers(start)
         parsed = media.parse_media_type(headers["content-type"])
         assert parsed is not None
         headers["content-type"] = media.binary_counterpart(parsed.essence, self.plan.answer)
@@ -354,12 +354,17 @@ def with_vary(message: Message) -> Message:
 
 
 def _with_merged_vary(message: Message) -> Message:
-    headers = MutableHeaders(raw=list(message["headers"]))
+    headers = _mutable_headers(message)
     present = [name.strip().lower() for line in headers.getlist("vary") for name in line.split(",")]
     if "accept" in present or "*" in present:
         return message
     headers.add_vary_header("Accept")
     return {**message, "headers": headers.raw}
+
+
+def _mutable_headers(message: Message) -> MutableHeaders:
+    # ASGI wants lower case, which Starlette relies on; not every app does as it should.
+    return MutableHeaders(raw=[(name.lower(), value) for name, value in message["headers"]])
 
 
 def problem_response(

@@ -190,6 +190,16 @@ def test_headers_that_describe_the_json_go() -> None:
     }
 
 
+def test_header_names_in_any_case() -> None:
+    own = {"Content-Type": "application/json", "Vary": "Origin", "Content-Length": "3"}
+    answer = call(BinaryMiddleware(Recorder(b"[1]", own)), packb(1))
+    assert answer.headers == {
+        "content-type": "application/msgpack",
+        "vary": "Origin, Accept",
+        "content-length": "2",
+    }
+
+
 def test_arrays_parameter_is_honoured_and_echoed() -> None:
     app = Recorder(json.dumps(ARRAY_AS_JSON).encode())
     headers = {"accept": "application/msgpack; arrays=map"}
