@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from binary_middleware import BinaryMiddleware, NumpyArrayField, packb
+from binary_middleware.body import keep_freed_memory
 from binary_middleware.exchange import SCOPE_KEY
 from binary_middleware.fastapi import enable
 from tests.asgi import MSGPACK, call
@@ -65,3 +66,15 @@ def test_exchanges_of_the_json_lane_are_let_go() -> None:
 
     assert call(BinaryMiddleware(app), packb({"array": ARRAY})).status == 200
     assert seen[0]() is None
+
+
+@pytest.mark.parametrize("mode", ["negotiate", "require"])
+@pytest.mark.parametrize("keep_memory", [True, False])
+def test_malloc_is_left_alone_if_asked(keep_memory: bool, mode: str) -> None:
+    keep_freed_memory.cache_clear()
+    app = FastAPI()
+    enable(app, keep_memory=keep_memory, mode=mode)
+    call(app, packb(1))
+    assert keep_freed_memory.cache_info().currsize == int(keep_memory)
+    BinaryMiddleware(app, keep_memory=keep_memory)
+    assert keep_freed_memory.cache_info().misses == int(keep_memory)  # once is enough

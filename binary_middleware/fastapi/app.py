@@ -15,7 +15,13 @@ from binary_middleware.middleware import BinaryMiddleware
 from binary_middleware.options import RouteRule, make_options
 
 
-def enable(app: FastAPI, *, routes: Iterable[RouteRule] = (), **options: Any) -> None:
+def enable(
+    app: FastAPI,
+    *,
+    routes: Iterable[RouteRule] = (),
+    keep_memory: bool = True,
+    **options: Any,
+) -> None:
     """Give a FastAPI app a binary mode: its middleware, and the object lane for its routes.
 
     Can be called before or after the routes are added, but before the app starts. Routes of
@@ -26,14 +32,18 @@ def enable(app: FastAPI, *, routes: Iterable[RouteRule] = (), **options: Any) ->
     Args:
         app: the app.
         routes: as for ``BinaryMiddleware``.
+        keep_memory: as for ``BinaryMiddleware``.
         options: as for ``BinaryMiddleware``.
 
     Raises:
         ValueError: an option is unknown or wrong.
     """
     rules = tuple(routes)
-    BinaryMiddleware(app, routes=rules, **options)  # what is wrong fails here, not at the start
-    app.add_middleware(_AppMiddleware, enabled=app, routes=rules, **options)
+    # What is wrong fails here, not when the app starts.
+    BinaryMiddleware(app, routes=rules, keep_memory=keep_memory, **options)
+    app.add_middleware(
+        _AppMiddleware, enabled=app, routes=rules, keep_memory=keep_memory, **options
+    )
     _use_binary_routes(app.router)
 
 
@@ -47,10 +57,12 @@ class _AppMiddleware(BinaryMiddleware):
         *,
         enabled: FastAPI,
         routes: tuple[RouteRule, ...],
+        keep_memory: bool,
         **options: Any,
     ) -> None:
         _use_binary_routes(enabled.router)
-        super().__init__(app, routes=(*routes, *_documentation_rules(enabled, options)), **options)
+        rules = (*routes, *_documentation_rules(enabled, options))
+        super().__init__(app, routes=rules, keep_memory=keep_memory, **options)
 
 
 def _documentation_rules(app: FastAPI, options: dict[str, Any]) -> list[RouteRule]:
