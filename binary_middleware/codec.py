@@ -18,6 +18,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
+from functools import cached_property
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
@@ -474,13 +475,13 @@ class _Unpacker:
                     return self.read_in_one_go(view)
                 raise
             if is_marked(raw):
-                return self.read_array(raw)
+                return self.read_array(view, raw)
         large = {
             key: part for key, item in raw.items() if len(part := memoryview(item)) >= LARGE_ITEM
         }
         if not large:
             return self.read_in_one_go(view)
-        value = self.read_small(view, raw, large.values())
+        value = self.revive(self.decode_small(view, raw, large.values()))
         for key, part in large.items():
             place = key if kind is list or type(key) is str else key_text(key)
             try:
@@ -490,12 +491,12 @@ class _Unpacker:
                 raise
         return value
 
-    def read_small(
+    def decode_small(
         self, view: memoryview, raw: dict[Any, msgspec.Raw], large: Iterable[memoryview]
     ) -> Any:
-        """The container in ``view``, read in one go, with ``None`` in the place of large items."""
-        base = _address(np.frombuffer(view, np.uint8))
-        places = [(_address(np.frombuffer(part, np.uint8)) - base, len(part)) for part in large]
+        """The container in ``view``, decoded in one go, with ``None`` for its large items."""
+        base = self.offset(view)
+        places = [(self.offset(part) - base, len(part)) for part in large]
         between: list[bytes | memoryview] = []
         start = 0
         for at, length in sorted(places):  # a key that stands twice is not where it stood first
@@ -504,12 +505,11 @@ class _Unpacker:
         small = b"".join((*between, view[start:]))
         self.count_structure(len(small))
         try:
-            value = _decode_any(small)
+            return _decode_any(small)
         except (UnicodeDecodeError, msgspec.MsgspecError) as exc:
             for item in raw.values():  # one by one, so that the position is that in the whole
                 self.decode(_decode_any, memoryview(item))
             raise DecodeError("the body is not msgpack") from exc
-        return self.revive(value)
 
     def read_in_one_go(self, view: memoryview) -> Any:
         if len(view) and view[0] in _CONTAINER_CODES:
@@ -532,7 +532,7 @@ class _Unpacker:
             where = self.position_of(exc.object)
             raise DecodeError(f"the body is not msgpack: a string is not UTF-8{where}") from exc
         except msgspec.MsgspecError as exc:
-            start = self.offset(np.frombuffer(view, np.uint8)) if len(view) else 0
+            start = self.offset(view)
             message = _POSITION.sub(lambda at: f"(byte {start + int(at[1])})", str(exc))
             message = message.removeprefix("MessagePack data is malformed: ").rstrip()
             message = message[:1].lower() + message[1:]
@@ -578,28 +578,21 @@ class _Unpacker:
             result[text] = item
         return result
 
-    def read_array(self, raw: dict[Any, msgspec.Raw]) -> Any:
+    def read_array(self, view: memoryview, raw: dict[Any, msgspec.Raw]) -> Any:
         """A map with a marker that is large: its data is found, not decoded."""
-        data = raw.get(b"data")
-        header_size = sum(memoryview(item).nbytes for item in raw.values() if item is not data)
-        if header_size > _LONGEST_ARRAY_HEADER:
+        data = memoryview(raw.get(b"data", b""))
+        if len(view) - len(data) > _LONGEST_ARRAY_HEADER:
             raise DecodeError("the description of an array is too long")
-        self.count_structure(header_size)
-        map_ = {
-            key: self.decode(_decode_any, memoryview(item))
-            for key, item in raw.items()
-            if item is not data
-        }
-        if data is None or map_.get(b"nd") is not True:
+        map_ = self.decode_small(view, raw, (data,) if len(data) else ())
+        if map_.get(b"nd") is not True or not len(data):
             return read_marked(map_)  # refuses: numbers are never that large
-        dtype, shape = array_header({**map_, b"data": b""})
-        payload = _bin_payload(memoryview(data))
-        size = len(payload)
-        view_array(payload, dtype, shape)  # refuses before anything moves
+        dtype, shape = array_header(map_)
+        payload = _bin_payload(data)
+        array = view_array(payload, dtype, shape)  # refuses before anything moves
         alignment, buffer = _alignment(dtype), self.buffer
-        if buffer is not None and size * PINNED_SHARE >= len(buffer) and alignment <= 8:
-            payload = self.align(buffer, self.offset(payload), size, alignment)
-            return view_array(payload, dtype, shape)
+        if buffer is not None and array.nbytes * PINNED_SHARE >= len(buffer) and alignment <= 8:
+            start = self.offset(data) + len(data) - len(payload)
+            return view_array(self.align(buffer, start, len(payload), alignment), dtype, shape)
         return copy_array(payload, dtype, shape)
 
     def position_of(self, text: bytes) -> str:
@@ -609,13 +602,18 @@ class _Unpacker:
         ]
         return f" (byte {found[0]})" if len(found) == 1 else ""
 
-    def offset(self, part: np.ndarray[Any, Any]) -> int:
-        return _address(part) - _address(np.frombuffer(self.view, np.uint8))
+    def offset(self, part: memoryview) -> int:
+        """Where a part of the document starts, in bytes."""
+        return _address(np.frombuffer(part, np.uint8)) - self.address if len(part) else 0
+
+    @cached_property
+    def address(self) -> int:
+        return _address(np.frombuffer(self.view, np.uint8))
 
     def align(
         self, buffer: np.ndarray[Any, Any], start: int, size: int, alignment: int
     ) -> np.ndarray[Any, Any]:
-        shift = (_address(buffer) + start) % alignment
+        shift = (self.address + start) % alignment
         if shift:
             # There are at least 8 bytes to spare: an array's data follows its own key
             # (6 bytes) and header (2 or more), and nobody reads these again.

@@ -1205,7 +1205,10 @@ STRUCTURE = {
     "inside a map of two": ({"a": [0] * 99_995, "b": 1}, 100_007),
     "beside what is large": ([bytes(1_000_000), [0] * 99_995], 100_003),
     "in two parts": ([[0] * 49_997, bytes(1_000_000), [0] * 49_997], 100_004),
-    "the description of an array": ([np.zeros(30_000, "<u1")], 2 + 1 + 4 + 2 + 4),
+    "the description of an array": (
+        [np.zeros(30_000, "<u1")],
+        2 + len(packb(np.zeros(30_000, "<u1"))) - 30_002,
+    ),
     "small arrays": ([np.zeros(100, "u1")] * 100, 3 + 100 * len(packb(np.zeros(100, "u1")))),
 }
 
