@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from functools import cached_property
+from operator import itemgetter
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
@@ -454,12 +455,12 @@ class _Unpacker:
 
     def unpack(self) -> Any:
         try:
-            return self.read(self.view, 0)
+            return self.read(self.view, 0, 0)
         except RecursionError as exc:
             raise ContentTooLarge("the document nests too deeply") from exc
 
-    def read(self, view: memoryview, depth: int) -> Any:
-        """The value of ``view``, which is one whole item."""
+    def read(self, view: memoryview, start: int, depth: int) -> Any:
+        """The value of ``view``, which is one whole item and starts at ``start``."""
         if len(view) < LARGE_ITEM or depth == MAX_DESCENT:
             return self.read_in_one_go(view)
         kind, count = _container(view)
@@ -475,33 +476,47 @@ class _Unpacker:
                     return self.read_in_one_go(view)
                 raise
             if is_marked(raw):
-                return self.read_array(view, raw)
-        large = {
-            key: part for key, item in raw.items() if len(part := memoryview(item)) >= LARGE_ITEM
-        }
+                return self.read_array(view, start, raw, count)
+        large = self.place(view, start, raw, count)
         if not large:
             return self.read_in_one_go(view)
         value = self.revive(self.decode_small(view, raw, large.values()))
-        for key, part in large.items():
+        for key, (at, part) in large.items():
             place = key if kind is list or type(key) is str else key_text(key)
             try:
-                value[place] = self.read(part, depth + 1)
+                value[place] = self.read(part, start + at, depth + 1)
             except DecodeError as exc:
                 exc.within(place)
                 raise
         return value
 
+    def place(
+        self, view: memoryview, start: int, raw: dict[Any, msgspec.Raw], count: int
+    ) -> dict[Any, tuple[int, memoryview]]:
+        """The large items of a container, and where in it they start."""
+        # The last item ends where its container does, unless some key stands twice.
+        every_key_is_there = count in (len(raw), 2 * len(raw))
+        last = next(reversed(raw), None) if every_key_is_there else None
+        places: dict[Any, tuple[int, memoryview]] = {}
+        for key, item in raw.items():
+            part = memoryview(item)
+            if len(part) >= LARGE_ITEM:
+                at = len(view) - len(part) if key is last else self.offset(part) - start
+                places[key] = (at, part)
+        return places
+
     def decode_small(
-        self, view: memoryview, raw: dict[Any, msgspec.Raw], large: Iterable[memoryview]
+        self,
+        view: memoryview,
+        raw: dict[Any, msgspec.Raw],
+        large: Iterable[tuple[int, memoryview]],
     ) -> Any:
         """The container in ``view``, decoded in one go, with ``None`` for its large items."""
-        base = self.offset(view)
-        places = [(self.offset(part) - base, len(part)) for part in large]
         between: list[bytes | memoryview] = []
         start = 0
-        for at, length in sorted(places):  # a key that stands twice is not where it stood first
+        for at, part in sorted(large, key=_first):  # a key that stands twice is out of order
             between += (view[start:at], b"\xc0")
-            start = at + length
+            start = at + len(part)
         small = b"".join((*between, view[start:]))
         self.count_structure(len(small))
         try:
@@ -578,21 +593,25 @@ class _Unpacker:
             result[text] = item
         return result
 
-    def read_array(self, view: memoryview, raw: dict[Any, msgspec.Raw]) -> Any:
+    def read_array(
+        self, view: memoryview, start: int, raw: dict[Any, msgspec.Raw], count: int
+    ) -> Any:
         """A map with a marker that is large: its data is found, not decoded."""
-        data = memoryview(raw.get(b"data", b""))
+        large = self.place(view, start, raw, count)
+        at, data = large.get(b"data", (0, _NO_DATA))
         if len(view) - len(data) > _LONGEST_ARRAY_HEADER:
             raise DecodeError("the description of an array is too long")
-        map_ = self.decode_small(view, raw, (data,) if len(data) else ())
+        map_ = self.decode_small(view, raw, [(at, data)] if len(data) else [])
         if map_.get(b"nd") is not True or not len(data):
-            return read_marked(map_)  # refuses: numbers are never that large
+            return read_marked(map_)  # small data, or what is never that large
         dtype, shape = array_header(map_)
         payload = _bin_payload(data)
         array = view_array(payload, dtype, shape)  # refuses before anything moves
         alignment, buffer = _alignment(dtype), self.buffer
         if buffer is not None and array.nbytes * PINNED_SHARE >= len(buffer) and alignment <= 8:
-            start = self.offset(data) + len(data) - len(payload)
-            return view_array(self.align(buffer, start, len(payload), alignment), dtype, shape)
+            payload_start = start + at + len(data) - len(payload)
+            payload = self.align(buffer, payload_start, len(payload), alignment)
+            return view_array(payload, dtype, shape)
         return copy_array(payload, dtype, shape)
 
     def position_of(self, text: bytes) -> str:
@@ -624,6 +643,8 @@ class _Unpacker:
         return buffer[start : start + size]
 
 
+_NO_DATA: Final = memoryview(b"")
+_first: Final = itemgetter(0)
 _NEEDS_REVIVAL: Final = frozenset({dict, list, msgspec.msgpack.Ext})
 _CONTAINER_CODES: Final = frozenset((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 
