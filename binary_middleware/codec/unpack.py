@@ -1,52 +1,30 @@
-"""Python objects as msgpack and back: ``packb``, ``unpackb`` and their buffer-level forms.
+"""Python objects from msgpack.
 
-msgspec reads and writes the msgpack. This module adds what it does not know: arrays (see
-``ndarray``), the values that JSON writes as text (dates, decimals, enums ... as pydantic writes
-them), keys as JSON has them, and the rule that a large buffer is never copied into another:
-
-- writing, a large array or ``bytes`` stays where it is and is listed as a buffer of its own;
-- reading, a container whose items are large is taken apart with ``msgspec.Raw``, which skips over
-  items without copying them, and only what remains is decoded.
+A container whose items are large is taken apart with ``msgspec.Raw``, which skips over items
+without copying them, and only what remains is decoded.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 import itertools
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from operator import itemgetter
-from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
 
-from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
-from binary_middleware.fields import as_ndarray, is_array_like, to_buffer
+from binary_middleware.codec.pack import key_text
+from binary_middleware.errors import ContentTooLarge, DecodeError
 from binary_middleware.ndarray import (
     array_header,
-    array_map,
-    complex_map,
     copy_array,
     is_marked,
     read_marked,
-    scalar_value,
     view_array,
 )
-
-__all__ = ["Moved", "pack_buffers", "packb", "unpack_owned", "unpackb"]
-
-type_none: Final = type(None)
-
-LARGE: Final = 16 * 1024
-"""Bytes from which an array or ``bytes`` is listed as a buffer of its own when writing."""
 
 LARGE_ITEM: Final = 2 * 1024
 """Mean bytes per item from which a container is taken apart when reading. Below it the container
@@ -64,295 +42,7 @@ PINNED_SHARE: Final = 8
 """An array smaller than this share of an owned buffer is copied out of it, so that a small array
 that lives long does not keep a large buffer alive."""
 
-
-# -- writing -----------------------------------------------------------------------------------
-
-_MIN_INT: Final = -(1 << 63)
-_MAX_INT: Final = (1 << 64) - 1
-_ATOMS: Final = frozenset({type_none, bool, int, float, str})
 _TEXT: Final = frozenset({str})
-_CONTAINERS: Final = frozenset({dict, list})
-_encoder: Final = msgspec.msgpack.Encoder()
-
-
-def packb(obj: Any, *, arrays: str = "numpy") -> bytes:
-    """Pack ``obj`` as msgpack.
-
-    Arrays, and whatever offers ``__array__`` or ``__dlpack__``, are written as msgpack-numpy
-    writes them, numpy scalars as the number they are, bytes as bin, models and dataclasses as
-    maps, and every other type as pydantic writes it in JSON. Keys become strings as they do
-    there.
-
-    Args:
-        obj: what to pack.
-        arrays: ``"numpy"`` for msgpack-numpy's map, ``"map"`` for the string-keyed map.
-
-    Raises:
-        EncodeError: a value has no exact place in msgpack (an integer beyond 64 bits, a lone
-            surrogate, a masked or object array, an unknown type).
-        ValueError: ``arrays`` is neither of the two.
-    """
-    return b"".join(pack_buffers(obj, arrays=arrays))
-
-
-def pack_buffers(obj: Any, *, arrays: str = "numpy") -> list[bytes | memoryview]:
-    """Pack ``obj`` as :func:`packb` does, into buffers that together are the document.
-
-    Large arrays and ``bytes`` are not copied: their buffers are flat views (format ``B``) of the
-    memory they are in, and show what happens to it later. Arrays that are not in C order are
-    copied.
-
-    Raises:
-        EncodeError, ValueError: as for :func:`packb`.
-    """
-    if arrays not in ("numpy", "map"):
-        raise ValueError(f"arrays must be 'numpy' or 'map', got {arrays!r}")
-    return _Packer(arrays).pack(obj)
-
-
-class _Large:
-    """A large buffer in its place in the document, and what is written in front of it."""
-
-    __slots__ = ("head", "view")
-
-    def __init__(self, view: memoryview, head: bytes = b"") -> None:
-        length = view.nbytes
-        if length >= 1 << 32:
-            raise EncodeError("msgpack cannot carry 4 GiB or more in one value")
-        wide = length > 0xFFFF
-        self.head = head + (b"\xc6" + length.to_bytes(4) if wide else b"\xc5" + length.to_bytes(2))
-        self.view = view
-
-
-class _Packer:
-    """Writes one document: first the objects as msgspec knows them, then the buffers."""
-
-    def __init__(self, arrays: str) -> None:
-        self.arrays = arrays
-        self.large = 0
-        # The containers, by id, that hold something large further down. They are all part of
-        # the tree that ``pack`` holds, so no id is used twice.
-        self.taken_apart: set[int] = set()
-
-    def pack(self, obj: Any) -> list[bytes | memoryview]:
-        try:
-            tree = obj if _is_plain(obj) else self.convert(obj)
-            if not self.large:
-                return [_encoder.encode(tree)]
-            buffers: list[bytes | memoryview] = []
-            rest = bytearray()
-            self.write(tree, rest, buffers)
-        except RecursionError as exc:
-            raise EncodeError("the object nests too deeply, or holds itself") from exc
-        except (OverflowError, UnicodeError) as exc:
-            raise EncodeError(f"a value cannot be carried in msgpack: {exc}") from exc
-        if rest:
-            buffers.append(bytes(rest))
-        return buffers
-
-    # The tree, of dict, list, str, int, float, bool, None, bytes and _Large.
-
-    def convert(self, obj: Any) -> Any:
-        kind = type(obj)
-        if kind in _ATOMS:
-            return obj
-        if kind is dict:
-            return self.convert_map(obj)
-        if kind is list or kind is tuple:
-            return self.convert_items(obj)
-        if kind is bytes:
-            return obj if len(obj) < LARGE else self.lift(_Large(memoryview(obj)))
-        if kind is np.ndarray:
-            return self.convert_array(obj)
-        return self.convert_other(obj)
-
-    def convert_map(self, obj: Mapping[Any, Any]) -> dict[Any, Any]:
-        seen = self.large
-        tree: dict[Any, Any] = {}
-        for key, value in obj.items():
-            if type(key) is not str:
-                key = key_text(key)
-            if key in tree:
-                raise EncodeError(f"two keys become {key[:40]!r} in msgpack")
-            tree[key] = value if type(value) in _ATOMS else self.convert(value)
-        if self.large != seen:
-            self.taken_apart.add(id(tree))
-        return tree
-
-    def convert_items(self, obj: Any) -> Any:
-        seen = self.large
-        tree = list(map(self.convert, obj))  # not a comprehension, which would be a frame more
-        if self.large != seen:
-            self.taken_apart.add(id(tree))
-        return tree
-
-    def convert_array(self, array: Any) -> Any:
-        try:
-            array = as_ndarray(array)
-        except ValueError as exc:
-            raise EncodeError(str(exc)) from exc
-        view = to_buffer(array)
-        if len(view) < LARGE:
-            return array_map(array, bytes(view), self.arrays)
-        # The data is the last entry: all the others, with one more in their count, come first.
-        entries = array_map(array, None, self.arrays)
-        ((data_key, _),) = [entries.popitem()]
-        others = _encoder.encode(entries)
-        head = bytes((others[0] + 1,)) + others[1:] + _encoder.encode(data_key)
-        return self.lift(_Large(view, head))
-
-    def lift(self, large: _Large) -> _Large:
-        self.large += 1
-        return large
-
-    def convert_other(self, obj: Any) -> Any:
-        if isinstance(obj, np.generic):
-            value = scalar_value(obj)
-            return self.convert(value) if not isinstance(value, dict) else value
-        if isinstance(obj, Enum):
-            return self.convert(obj.value)
-        if isinstance(obj, (bytes, bytearray, memoryview)):
-            return self.convert(bytes(obj))
-        for base in (str, int, float):
-            if isinstance(obj, base):
-                return base.__str__(obj) if base is str else base(obj)
-        if isinstance(obj, complex):
-            return complex_map(complex(obj))
-        if isinstance(obj, Mapping):
-            return self.convert_map(obj)
-        if isinstance(obj, PurePath):
-            return self.convert(str(obj))
-        if isinstance(obj, (list, tuple, set, frozenset, deque, Iterator)):
-            return self.convert_items(obj)
-        if isinstance(obj, BaseModel):
-            return self.convert(dump_model(obj))
-        if is_array_like(obj):
-            return self.convert_array(obj)
-        if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
-            fields = dataclasses.fields(obj)
-            return self.convert_map({field.name: getattr(obj, field.name) for field in fields})
-        return self.convert(as_json_has_it(obj))
-
-    # The buffers.
-
-    def write(self, node: Any, rest: bytearray, buffers: list[bytes | memoryview]) -> None:
-        """Append ``node`` to ``rest``, which moves to ``buffers`` where a large one follows."""
-        if type(node) is _Large:
-            rest += node.head
-            buffers += (bytes(rest), node.view)
-            rest.clear()
-        elif id(node) not in self.taken_apart:
-            _encoder.encode_into(node, rest, -1)
-        elif type(node) is dict:
-            rest += _header(len(node), 0x80, b"\xde", b"\xdf")
-            self.write_entries(node, rest, buffers)
-        else:
-            rest += _header(len(node), 0x90, b"\xdc", b"\xdd")
-            for item in node:
-                self.write(item, rest, buffers)
-
-    def write_entries(
-        self, node: dict[str, Any], rest: bytearray, buffers: list[bytes | memoryview]
-    ) -> None:
-        run: dict[str, Any] = {}  # entries that msgspec can write together
-        for key, value in node.items():
-            if type(value) is _Large or id(value) in self.taken_apart:
-                rest += _without_header(run)
-                run.clear()
-                _encoder.encode_into(key, rest, -1)
-                self.write(value, rest, buffers)
-            else:
-                run[key] = value
-        rest += _without_header(run)
-
-
-def _without_header(map_: dict[str, Any]) -> bytes:
-    return _encoder.encode(map_)[len(_header(len(map_), 0x80, b"\xde", b"\xdf")) :]
-
-
-def _is_plain(obj: Any) -> bool:
-    """Whether msgspec alone can write ``obj``, as most small documents are; seen at C speed."""
-    kind = type(obj)
-    if kind is dict:
-        if not _TEXT.issuperset(map(type, obj)):
-            return False
-        members = obj.values()
-    elif kind is list:
-        members = obj
-    else:
-        return kind in _ATOMS
-    others = set(map(type, members)) - _ATOMS
-    if not others <= _CONTAINERS:
-        return False
-    for member in members if others else ():
-        if type(member) in _CONTAINERS and not _is_plain(member):  # one frame for a level
-            return False
-    return True
-
-
-def _header(count: int, fix: int, short: bytes, long: bytes) -> bytes:
-    if count < 16:
-        return bytes((fix | count,))
-    return short + count.to_bytes(2) if count <= 0xFFFF else long + count.to_bytes(4)
-
-
-def dump_model(model: BaseModel) -> Any:
-    """A model as pydantic dumps it in python mode, which leaves arrays and bytes as they are.
-
-    Raises:
-        EncodeError: pydantic cannot dump it: it holds itself, or one of its serializers failed.
-    """
-    try:
-        return model.model_dump(by_alias=True)
-    except ValueError as exc:  # PydanticSerializationError is one
-        message = f"a {type(model).__name__} cannot be carried in msgpack: {str(exc)[:200]}"
-        raise EncodeError(message) from exc
-
-
-def as_json_has_it(obj: Any) -> Any:
-    """A leaf as pydantic writes it in JSON: ISO 8601 for dates, text for decimals, and so on.
-
-    Raises:
-        EncodeError: pydantic does not know the type.
-    """
-    try:
-        plain = to_jsonable_python(obj)
-    except ValueError as exc:  # PydanticSerializationError is one
-        raise EncodeError(f"a {type(obj).__name__} cannot be carried in msgpack") from exc
-    if type(plain) is type(obj):
-        raise EncodeError(f"a {type(obj).__name__} cannot be carried in msgpack")
-    return plain
-
-
-def key_text(key: Any) -> str:
-    """A key as the string that pydantic writes for it in JSON.
-
-    Raises:
-        EncodeError: the key has no such string.
-    """
-    if type(key) is int and _MIN_INT <= key <= _MAX_INT:
-        return str(key)  # the one kind that is common enough for a short cut
-    if isinstance(key, Enum):
-        key = key.value
-    if isinstance(key, np.generic) and not _is_no_time(key):
-        key = key.item()
-    if not isinstance(key, (bytes, bytearray, np.generic)):
-        try:
-            (text,) = to_jsonable_python({key: None})
-        except (ValueError, TypeError):  # TypeError for types that no key can have
-            text = None
-        if type(text) is str:
-            return text
-    raise EncodeError(f"a {type(key).__name__} cannot be a key in msgpack")
-
-
-def _is_no_time(key: np.generic) -> bool:
-    # ``item`` gives an int for nanoseconds and None for NaT.
-    times = (datetime.date, datetime.timedelta)
-    return key.dtype.kind in "Mm" and not isinstance(key.item(), times)
-
-
-# -- reading -----------------------------------------------------------------------------------
 
 
 class Moved(NamedTuple):
