@@ -142,9 +142,12 @@ def _parse_plain(name: str) -> np.dtype[Any]:
     if _PLAIN_DTYPE.fullmatch(name) is None:
         raise ValueError(f"dtype {_shorten(name)!r} is not allowed")
     try:
-        return np.dtype(name)
+        dtype = np.dtype(name)
     except (TypeError, ValueError) as exc:
         raise ValueError(f"dtype {_shorten(name)!r} is not known to numpy here") from exc
+    if dtype.itemsize < 0:  # numpy 2.0 lets the size of a long string overflow
+        raise ValueError(f"dtype {_shorten(name)!r} is too large")
+    return dtype
 
 
 class _Budget:
