@@ -146,7 +146,7 @@ def _parse_plain(name: str) -> np.dtype[Any]:
     except (TypeError, ValueError) as exc:
         raise ValueError(f"dtype {_shorten(name)!r} is not known to numpy here") from exc
     if dtype.itemsize < 0:  # numpy 2.0 lets the size of a long string overflow
-        raise ValueError(f"dtype {_shorten(name)!r} is too large")
+        raise ValueError(f"dtype {_shorten(name)!r} is not known to numpy here")
     return dtype
 
 
