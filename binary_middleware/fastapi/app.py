@@ -102,7 +102,11 @@ _ROUTE_PARAMETERS: Final = [
 ]
 
 
-_NOT_KEPT: Final = frozenset({"generate_unique_id_function", "operation_id", "description"})
+# A set that is made anew can have its methods in another order, and FastAPI names an operation
+# after the first one.
+_NOT_KEPT: Final = frozenset(
+    {"generate_unique_id_function", "operation_id", "description", "methods"}
+)
 
 
 def _rebuild(route: APIRoute) -> APIRoute:
