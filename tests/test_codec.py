@@ -25,7 +25,6 @@ from binary_middleware.codec import (
     LARGE,
     MAX_DESCENT,
     PINNED_SHARE,
-    Moved,
     pack_buffers,
     packb,
     unpack_owned,
@@ -33,6 +32,7 @@ from binary_middleware.codec import (
 )
 from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
 from binary_middleware.fields import NumpyArrayField, from_map
+from tests.owned import owned, received
 
 UTC = dt.UTC
 EXTENDED = np.finfo(np.longdouble).nmant > np.finfo(np.float64).nmant
@@ -999,26 +999,6 @@ def test_scalar_maps_of_msgpack_numpy_are_read(scalar: Any) -> None:
 
 
 # -- reading an owned buffer ---------------------------------------------------------------------
-
-
-def owned(document: bytes, offset: int = 0) -> np.ndarray[Any, Any]:
-    """A buffer of our own that holds ``document``, ``offset`` bytes after a multiple of 64."""
-    room = np.zeros(len(document) + 128, np.uint8)
-    start = -room.__array_interface__["data"][0] % 64 + offset
-    buffer = room[start : start + len(document)]
-    buffer[:] = np.frombuffer(document, np.uint8)
-    return buffer
-
-
-def received(buffer: np.ndarray[Any, Any], moved: list[Moved]) -> bytes:
-    """The document that was in the buffer, by what ``Moved`` says of itself."""
-    restored = buffer.copy()
-    for start, length, overwritten in moved:
-        shift = len(overwritten)
-        assert 0 < shift < 8
-        restored[start + shift : start + shift + length] = buffer[start : start + length]
-        restored[start : start + shift] = np.frombuffer(overwritten, np.uint8)
-    return restored.tobytes()
 
 
 VIEWED = ["u1", "S5", "i2", "f2", ">f4", "f4", "i8", "f8", "c8", "c16", "U3", "M8[ns]", "V7", "?"]

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from binary_middleware.codec import LARGE, Moved, pack_buffers, packb, unpack_owned, unpackb
+from binary_middleware.codec import LARGE, pack_buffers, packb, unpack_owned, unpackb
 from binary_middleware.fields import dtype_spec, from_map
+from tests.owned import owned, received
 
 # -- what is generated ---------------------------------------------------------------------------
 
@@ -139,22 +140,6 @@ def assert_ours(value: Any) -> None:
     elif isinstance(value, (dict, list)):
         for item in value.values() if isinstance(value, dict) else value:
             assert_ours(item)
-
-
-def owned(document: bytes, offset: int) -> np.ndarray[Any, Any]:
-    room = np.zeros(len(document) + 64, np.uint8)
-    buffer = room[offset : offset + len(document)]
-    buffer[:] = np.frombuffer(document, np.uint8)
-    return buffer
-
-
-def received(buffer: np.ndarray[Any, Any], moved: list[Moved]) -> bytes:
-    restored = buffer.copy()
-    for start, length, overwritten in moved:
-        shift = len(overwritten)
-        restored[start + shift : start + shift + length] = buffer[start : start + length]
-        restored[start : start + shift] = np.frombuffer(overwritten, np.uint8)
-    return restored.tobytes()
 
 
 # -- arrays --------------------------------------------------------------------------------------

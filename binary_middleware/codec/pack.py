@@ -134,7 +134,7 @@ class _Packer:
             self.taken_apart.add(id(tree))
         return tree
 
-    def convert_items(self, obj: Any) -> Any:
+    def convert_items(self, obj: Any) -> list[Any]:
         seen = self.large
         tree = list(map(self.convert, obj))  # not a comprehension, which would be a frame more
         if self.large != seen:
@@ -151,7 +151,7 @@ class _Packer:
             return array_map(array, bytes(view), self.arrays)
         # The data is the last entry: all the others, with one more in their count, come first.
         entries = array_map(array, None, self.arrays)
-        ((data_key, _),) = [entries.popitem()]
+        data_key, _ = entries.popitem()
         others = _encoder.encode(entries)
         head = bytes((others[0] + 1,)) + others[1:] + _encoder.encode(data_key)
         return self.lift(_Large(view, head))

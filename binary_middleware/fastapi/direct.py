@@ -24,7 +24,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from binary_middleware.exchange import Exchange
-from binary_middleware.fastapi.answer import pack_document, stand_in
+from binary_middleware.fastapi.answer import pack_document
 from binary_middleware.fastapi.internals import (
     endpoint_context,
     is_observed,
@@ -40,7 +40,7 @@ def can_go_direct(request: Request) -> bool:
     return MAX_BODY_SIZE_SCOPE_KEY not in scope and not is_observed(scope)
 
 
-def direct_handler(route: Any) -> DirectHandler | None:
+def direct_handler(route: Any, answer_field: Any) -> DirectHandler | None:
     """A handler for binary requests to a plain route, ``None`` if the route is not plain.
 
     Plain is an async endpoint with one body parameter that is not embedded, and no other
@@ -48,6 +48,10 @@ def direct_handler(route: Any) -> DirectHandler | None:
 
     The handler raises what FastAPI's does. It is for requests that :func:`can_go_direct`, whose
     exchange was taken and whose body was read and is not empty.
+
+    Args:
+        route: the route, or what FastAPI reads its settings from.
+        answer_field: the stand-in for its response field.
     """
     if not iscoroutinefunction(route.dependant.call) or not takes_nothing_but_one_body(route):
         return None
@@ -55,7 +59,6 @@ def direct_handler(route: Any) -> DirectHandler | None:
     status_code = route.status_code or 200
     if isinstance(body_field.field_info, Form) or not is_body_allowed_for_status_code(status_code):
         return None
-    answer_field = stand_in(route)
     how = {
         "include": route.response_model_include,
         "exclude": route.response_model_exclude,

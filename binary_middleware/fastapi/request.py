@@ -25,14 +25,13 @@ class RouteRequest(BinaryRequest):
 
     async def body(self) -> bytes:
         if self._only_whether_there_is_one:
-            if not self.exchange.was_read:
-                await self.read()
+            await self.read()
             return b"\xc1" if len(self.exchange.body) else b""
         return await super().body()
 
     async def json(self) -> Any:
         self._only_whether_there_is_one = False
-        return self.exchange.value() if self.exchange.was_read else await super().json()
+        return await super().json()
 
 
 @lru_cache(maxsize=256)

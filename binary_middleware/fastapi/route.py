@@ -39,10 +39,11 @@ class BinaryRoute(APIRoute):
         route = effective_route(self)
         handle_objects, direct = handle_json, None
         if _answers_with_default_class(route):
-            direct = direct_handler(route)
+            answer_field = stand_in(route)
+            direct = direct_handler(route, answer_field)
             # Nobody else has seen this route yet: handlers are built while it is made.
             field = route.response_field
-            route.response_field = stand_in(route)
+            route.response_field = answer_field
             try:
                 handle_objects = super().get_route_handler()
             finally:
