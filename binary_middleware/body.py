@@ -7,9 +7,11 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from starlette.types import Receive, Send
+from anyio.lowlevel import checkpoint
+from starlette.types import Message, Receive, Send
 
 from binary_middleware.codec import Moved, unpack_owned, unpackb
+from binary_middleware.coding import Decompressor
 from binary_middleware.errors import ContentTooLarge
 
 SLICE: Final = 96 * 1024
@@ -73,22 +75,26 @@ class RequestBody:
 
 
 async def read_body(
-    receive: Receive, content_length: int | None, max_body_size: int
+    receive: Receive, content_length: int | None, max_body_size: int, coding: str | None = None
 ) -> RequestBody | None:
     """Read a request's body, into one buffer, without a second one beside it.
 
     Args:
         receive: the ASGI channel, from which nothing of the body was read yet.
         content_length: what the client announced, in bytes; not more than ``max_body_size``.
-        max_body_size: limit in bytes.
+        max_body_size: limit in bytes, for the body as it comes and with its coding undone.
+        coding: the content coding to undo, one that ``coding`` takes.
 
     Returns:
         The body, or ``None`` if the client went away before its end.
 
     Raises:
         ContentTooLarge: there is more than ``max_body_size``, or more than was announced.
+        DecodeError: the body is not in its content coding.
     """
     message = await receive()
+    if coding is not None:
+        return await _read_coded(receive, message, max_body_size, Decompressor(coding))
     if message["type"] != "http.request":
         return None
     chunk = message.get("body", b"")
@@ -134,6 +140,25 @@ async def _read_unannounced(
         if message["type"] != "http.request":
             return None
         chunk, more_body = message.get("body", b""), message.get("more_body", False)
+
+
+async def _read_coded(
+    receive: Receive, message: Message, max_body_size: int, decompressor: Decompressor
+) -> RequestBody | None:
+    received, collected = 0, bytearray()
+    while message["type"] == "http.request":
+        chunk = message.get("body", b"")
+        received += len(chunk)
+        _check_size(received, None, max_body_size)
+        for piece in decompressor.pieces(chunk):
+            _check_size(len(collected) + len(piece), None, max_body_size)
+            collected += piece
+            await checkpoint()  # a small chunk can hold a large body, and others wait meanwhile
+        if not message.get("more_body", False):
+            decompressor.end()
+            return RequestBody(np.frombuffer(collected, np.uint8), is_ours=True)
+        message = await receive()
+    return None
 
 
 def body_too_large(max_body_size: int) -> ContentTooLarge:

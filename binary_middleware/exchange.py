@@ -16,10 +16,15 @@ from typing import Any, Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from binary_middleware import media, transcode
+from binary_middleware import coding, etag, media, transcode
 from binary_middleware.body import RequestBody, body_too_large, read_body, send_body
 from binary_middleware.codec import packb
-from binary_middleware.errors import EncodeError, RequestError, UnsupportedMediaType
+from binary_middleware.errors import (
+    DecodeError,
+    EncodeError,
+    RequestError,
+    UnsupportedMediaType,
+)
 from binary_middleware.negotiation import Plan
 from binary_middleware.options import BinaryOptions
 
@@ -48,7 +53,7 @@ class Exchange:
     _own_headers: Headers | None = None
     # The request.
     content_length: int | None = None
-    _coding = b""
+    _codings: list[str] | None = None
     _body_was_asked_for = False
     _body: RequestBody | None = None
     _is_decoded = False
@@ -64,6 +69,7 @@ class Exchange:
         self.plan = plan
         self.options = options
         self.client_headers: Headers = scope["headers"]
+        self._method: str = scope["method"]
         self.scope: Scope = {**scope, "headers": self._headers_for_app(), SCOPE_KEY: self}
         self._receive = receive
         self._send = send
@@ -74,10 +80,10 @@ class Exchange:
         """Why the request is refused, as far as its header fields tell."""
         if self.plan.refusal is not None or self.plan.request is None:
             return self.plan.refusal
-        if self._coding not in (b"", b"identity"):
-            coding = self._coding[:40].decode("latin-1")
+        if self._codings and not _is_one_that_is_taken(self._codings):
             return UnsupportedMediaType(
-                f"the content coding {coding!r} is not taken", {"accept-encoding": "identity"}
+                f"the content coding {', '.join(self._codings)[:40]!r} is not taken",
+                {"accept-encoding": coding.TAKEN},
             )
         length = self.content_length
         if length is not None and length > self.options.max_body_size:
@@ -86,6 +92,7 @@ class Exchange:
 
     def _headers_for_app(self) -> Headers:
         headers: Headers = []
+        codings = []
         is_binary = self.plan.request is not None
         accept = self.plan.accept
         for field in self.client_headers:
@@ -96,15 +103,25 @@ class Exchange:
                         # More digits than any limit has; all of them could take very long.
                         self.content_length = int(value.lstrip(b"0")[:20] or 0)
                     continue  # the length of the JSON text is known, and added, when the text is
+                if name == b"content-encoding":
+                    codings.append(value)
+                    continue  # it is undone, or the request is refused
                 if name == b"content-type":
                     field = _CONTENT_TYPE_JSON
-                elif name == b"content-encoding":
-                    self._coding = value.strip().lower()
+            if name == b"if-match" or name == b"if-none-match":
+                field = (name, self._condition_for_app(name, value))
             if accept is None or name != b"accept":
                 headers.append(field)
         if accept is not None:
             headers.append((b"accept", accept.encode("latin-1")))
+        if codings:
+            self._codings = coding.content_codings(codings)
         return headers
+
+    def _condition_for_app(self, name: bytes, tags: bytes) -> bytes:
+        if name == b"if-match" or self._method not in ("GET", "HEAD"):
+            return etag.without_suffix(tags)
+        return tags if self.plan.answer is None else etag.of_json(tags, self.plan.arrays)
 
     def step_aside(self, scope: Scope) -> Scope:
         """Leave the request to a middleware further in, as long as nothing was read.
@@ -181,7 +198,12 @@ class Exchange:
 
     async def _read(self, receive: Receive) -> RequestBody | None:
         self._body_was_asked_for = True
-        self._body = await read_body(receive, self.content_length, self.options.max_body_size)
+        self._body = await read_body(
+            receive,
+            self.content_length,
+            self.options.max_body_size,
+            self._codings[0] if self._codings else None,
+        )
         return self._body
 
     @property
@@ -224,8 +246,14 @@ class Exchange:
         """
         if self.error is not None:
             return headers  # it is dropped
+        headers = [self._own_etag(field) for field in headers]
         self._own_headers = with_vary({"headers": headers})["headers"]
         return self._own_headers
+
+    def _own_etag(self, field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        if field[0].lower() == b"etag":
+            return field[0], etag.of_msgpack(field[1], self.plan.arrays)
+        return field
 
     async def send(self, message: Message) -> None:
         """The ``send`` of the app: a JSON answer leaves as msgpack."""
@@ -251,6 +279,9 @@ class Exchange:
 
     async def _send_start(self, message: Message) -> None:
         self.response_started = True
+        if message["status"] == 304 and self.plan.answer is not None:
+            headers = [self._own_etag(field) for field in message.get("headers", ())]
+            message = {**message, "headers": headers}
         await self._send(with_vary(message))
 
     async def _collect(self, message: Message) -> None:
@@ -264,22 +295,35 @@ class Exchange:
             await self._release(more_body=True)
 
     async def _convert(self) -> None:
-        text = b"".join(self._chunks)
         buffers: Sequence[bytes | memoryview] = ()
-        if text:
+        if self._collected or self._method != "HEAD":
             try:
-                buffers = transcode.to_msgpack(text, self.plan.arrays)
-            except EncodeError:
+                buffers = transcode.to_msgpack(self._collected_text(), self.plan.arrays)
+            except (EncodeError, DecodeError):
                 # Not JSON, or more than msgpack can carry: exactly as the app wrote it.
                 await self._release()
                 return
-        elif self.scope["method"] != "HEAD":
-            await self._release()
-            return
         start, self._start = self._start, None
         assert start is not None
         await self._send_start(self._binary_start(start, sum(map(len, buffers))))
         await send_body(self._send, buffers)
+
+    def _collected_text(self) -> bytes:
+        """The JSON that the app sent.
+
+        Raises:
+            DecodeError: it is compressed and cannot be read.
+            EncodeError: it is compressed and too large.
+        """
+        assert self._start is not None
+        body = b"".join(self._chunks)
+        codings = _content_codings(self._start)
+        if not codings:
+            return body
+        text = coding.decompress(body, codings[0], self.options.max_response_size)
+        if text is None:
+            raise EncodeError("the answer is over max_response_size")
+        return text
 
     def _binary_start(self, start: Message, content_length: int) -> Message:
         assert self.plan.answer is not None
@@ -287,6 +331,10 @@ class Exchange:
         parsed = media.parse_media_type(headers["content-type"])
         assert parsed is not None
         headers["content-type"] = media.binary_counterpart(parsed.essence, self.plan.answer)
+        if "etag" in headers:
+            headers["etag"] = etag.of_msgpack(
+                headers["etag"].encode("latin-1"), self.plan.arrays
+            ).decode("latin-1")
         for name in _DESCRIBE_THE_JSON:
             del headers[name]
         if content_length:
@@ -323,13 +371,21 @@ class Exchange:
 
 _CONTENT_TYPE_JSON: Final = (b"content-type", media.JSON.encode())
 _VARY: Final = (b"vary", b"Accept")
-_DESCRIBE_THE_JSON: Final = ("content-length", "content-md5", "content-digest", "digest")
+_DESCRIBE_THE_JSON: Final = (
+    "accept-ranges",
+    "content-digest",
+    "content-encoding",
+    "content-length",
+    "content-md5",
+    "digest",
+    "repr-digest",
+)
 _BODIES_BY_OTHER_MEANS: Final = ("http.response.pathsend", "http.response.zerocopysend")
 _BODILESS: Final = (204, 205, 206, 304)
 
 
 def _is_convertible(start: Message) -> bool:
-    """Whether an answer is JSON, whole, in plain UTF-8, and may be transformed."""
+    """Whether an answer is JSON, whole, in UTF-8, in a coding we know, and may be transformed."""
     found = {name.lower(): value.lower() for name, value in start.get("headers", ())}
     content_type = found.get(b"content-type", b"")
     if b"json" not in content_type or start["status"] < 200 or start["status"] in _BODILESS:
@@ -339,9 +395,18 @@ def _is_convertible(start: Message) -> bool:
         parsed is not None
         and parsed.is_json
         and parsed.parameters.get("charset", "utf-8") in ("utf-8", "utf8")
-        and found.get(b"content-encoding", b"").strip() in (b"", b"identity")
+        and (not (codings := _content_codings(start)) or _is_one_that_is_taken(codings))
         and b"no-transform" not in found.get(b"cache-control", b"")
     )
+
+
+def _content_codings(start: Message) -> list[str]:
+    values = [value for name, value in start["headers"] if name.lower() == b"content-encoding"]
+    return coding.content_codings(values) if values else []
+
+
+def _is_one_that_is_taken(codings: list[str]) -> bool:
+    return len(codings) == 1 and coding.is_taken(codings[0])
 
 
 def with_vary(message: Message) -> Message:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from binary_middleware import etag
 from binary_middleware.body import keep_freed_memory
 from binary_middleware.exchange import SCOPE_KEY, Exchange, with_vary
 from binary_middleware.negotiation import Negotiator
@@ -72,14 +73,19 @@ class BinaryMiddleware:
             await self.app(scope, receive, send)
             return
         content_type = accept = None
+        has_if_match = False
         for name, value in scope["headers"]:
             if name == b"content-type":
                 content_type = value
             elif name == b"accept":
                 accept = value if accept is None else accept + b", " + value
+            elif name == b"if-match":
+                has_if_match = True
         plan = negotiator.plan(content_type, accept)
         if plan.is_none_of_ours:
             scope[SCOPE_KEY] = None
+            if has_if_match:
+                scope = _without_suffixes(scope)
             await self.app(scope, receive, _varying(send))
             return
         exchange = Exchange(scope, receive, send, plan, negotiator.options)
@@ -108,6 +114,15 @@ class BinaryMiddleware:
 
 
 _FOUND_OUT: Final = ("route", "endpoint", "path_params")
+
+
+def _without_suffixes(scope: Scope) -> Scope:
+    """The request of a JSON client that got its If-Match with an answer in msgpack."""
+    headers = [
+        (name, etag.without_suffix(value) if name == b"if-match" else value)
+        for name, value in scope["headers"]
+    ]
+    return scope if headers == scope["headers"] else {**scope, "headers": headers}
 
 
 def _varying(send: Send) -> Send:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from typing import Any
 
 import anyio
@@ -274,7 +276,16 @@ class Unreached:
         (b"\x91" * 3000 + b"\x01", {}, 413, "nests too deeply"),
         (b"\xc4\xff" + b"a" * 255, {}, 413, "max_body_size (100 bytes)"),
         (packb("a"), {"content-length": "101"}, 413, "max_body_size (100 bytes)"),
-        (packb("a"), {"content-encoding": "gzip"}, 415, "content coding 'gzip'"),
+        (packb("a"), {"content-encoding": "br"}, 415, "content coding 'br'"),
+        (packb("a"), {"content-encoding": "gzip, gzip"}, 415, "content coding 'gzip, gzip'"),
+        (packb("a"), {"content-encoding": "gzip"}, 400, "cannot be read as gzip: corrupt data"),
+        (gzip.compress(b"\xc1"), {"content-encoding": "gzip"}, 400, "invalid opcode"),
+        (
+            gzip.compress(packb(bytes(200))),
+            {"content-encoding": "gzip"},
+            413,
+            "max_body_size (100 bytes)",
+        ),
     ],
 )
 @pytest.mark.parametrize("accept", [None, "application/json", "application/x-msgpack"])
@@ -310,7 +321,7 @@ def test_bad_bodies_are_refused_in_the_clients_own_format(
     assert detail in problem["detail"]
 
 
-@pytest.mark.parametrize("headers", [{"content-length": "101"}, {"content-encoding": "gzip"}])
+@pytest.mark.parametrize("headers", [{"content-length": "101"}, {"content-encoding": "br"}])
 def test_what_headers_tell_is_refused_before_the_app_runs(headers: dict[str, str]) -> None:
     app = Unreached()
     answer = call(BinaryMiddleware(app, max_body_size=100), b"", {**MSGPACK, **headers})
@@ -320,7 +331,137 @@ def test_what_headers_tell_is_refused_before_the_app_runs(headers: dict[str, str
 
 def test_refused_coding_names_what_is_taken() -> None:
     answer = call(BinaryMiddleware(Unreached()), b"", {**MSGPACK, "content-encoding": "br"})
-    assert answer.headers["accept-encoding"] == "identity"
+    assert answer.headers["accept-encoding"] == "gzip, deflate"
+
+
+@pytest.mark.parametrize(
+    ("coding", "compress"),
+    [("gzip", gzip.compress), ("X-GZIP", gzip.compress), ("deflate", zlib.compress)],
+)
+def test_coded_bodies_are_decoded(coding: str, compress: Any) -> None:
+    document = {"x": ARRAY, "long": "ab" * 3_000_000}
+    data = compress(packb(document))
+    headers = {**MSGPACK, "content-encoding": coding, "content-length": str(len(data))}
+    app = Recorder()
+    call(BinaryMiddleware(app), [data[:1000], b"", data[1000:]], headers)
+    assert json.loads(app.body)["long"] == document["long"]
+    assert "content-encoding" not in app.request_headers
+    assert app.request_headers["content-length"] == str(len(app.body))
+
+
+def test_an_empty_coded_body_is_no_body() -> None:
+    app = Recorder()
+    call(BinaryMiddleware(app), b"", {**MSGPACK, "content-encoding": "gzip"})
+    assert app.body == b""
+
+
+def test_disconnect_in_a_coded_body() -> None:
+    app = Recorder()
+    chunks = [
+        {"type": "http.request", "body": gzip.compress(packb("a"))[:-3], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    call(BinaryMiddleware(app), chunks, {**MSGPACK, "content-encoding": "gzip"})
+    assert app.received == [{"type": "http.disconnect"}]
+
+
+def test_coded_json_is_none_of_ours() -> None:
+    app = Recorder()
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    data = gzip.compress(b'{"a": 1}')
+    call(BinaryMiddleware(app), data, {**headers, "accept": "application/msgpack"})
+    assert app.body == data
+    assert app.request_headers["content-encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_compressed_json_is_converted(coding: str, compress: Any) -> None:
+    own = {
+        "content-type": "application/json",
+        "content-encoding": coding,
+        "vary": "Accept-Encoding",
+    }
+    data = compress(b'{"a": [1, 2]}')
+    answer = call(BinaryMiddleware(Recorder([data[:5], data[5:]], own)), packb(1))
+    assert answer.headers == {
+        "content-type": "application/msgpack",
+        "content-length": str(len(answer.body)),
+        "vary": "Accept-Encoding, Accept",
+    }
+    assert msgpack.unpackb(answer.body) == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("coding", "data"),
+    [
+        ("br", b"whatever"),
+        ("zstd", b"whatever"),
+        ("gzip, deflate", b"whatever"),
+        ("gzip", b"corrupt"),
+        ("gzip", gzip.compress(b"[1]")[:-1]),
+        ("gzip", gzip.compress(b"no JSON")),
+        ("gzip", gzip.compress(b'"' + b"a" * 5000 + b'"')),
+    ],
+)
+def test_compressed_answers_that_stay_as_they_are(coding: str, data: bytes) -> None:
+    own = {"content-type": "application/json", "content-encoding": coding, "etag": '"x"'}
+    answer = call(BinaryMiddleware(Recorder(data, own), max_response_size=5000), packb(1))
+    assert answer.headers == {**own, "vary": "Accept"}
+    assert answer.body == data
+
+
+# -- entity tags ------------------------------------------------------------------------------
+
+
+JSON_WITH_TAG = {"content-type": "application/json", "etag": '"v1"', "accept-ranges": "bytes"}
+
+
+def test_converted_answer_has_a_tag_of_its_own() -> None:
+    answer = call(BinaryMiddleware(Recorder(b"[1]", JSON_WITH_TAG)), packb(1))
+    assert answer.headers["etag"] == '"v1--msgpack"'
+    assert "accept-ranges" not in answer.headers
+    headers = {"accept": "application/msgpack; arrays=map"}
+    answer = call(BinaryMiddleware(Recorder(b"[1]", JSON_WITH_TAG)), b"", headers, method="GET")
+    assert answer.headers["etag"] == '"v1--msgpack-map"'
+
+
+def test_json_and_what_stays_json_keep_their_tag() -> None:
+    answer = call(BinaryMiddleware(Recorder(b"[1]", JSON_WITH_TAG)), b"", {}, method="GET")
+    assert answer.headers["etag"] == '"v1"'
+    too_large = Recorder(b"[%d]" % 2**70, JSON_WITH_TAG)
+    assert call(BinaryMiddleware(too_large), packb(1)).headers["etag"] == '"v1"'
+    text = Recorder(b"a", {"content-type": "text/plain", "etag": '"v1"'})
+    assert call(BinaryMiddleware(text), packb(1)).headers["etag"] == '"v1"'
+
+
+def test_not_modified_names_the_msgpack() -> None:
+    app = Recorder(b"", {"etag": '"v1"'}, status=304)
+    headers = {"accept": "application/msgpack", "if-none-match": '"v1--msgpack"'}
+    answer = call(BinaryMiddleware(app), b"", headers, method="GET")
+    assert app.request_headers["if-none-match"] == '"v1"'
+    assert answer.status == 304
+    assert answer.headers == {"etag": '"v1--msgpack"', "vary": "Accept"}
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "seen"),
+    [
+        ("GET", {"if-none-match": '"v1"', **MSGPACK}, '"v1--msgpack"'),
+        ("HEAD", {"if-none-match": '"v1"', **MSGPACK}, '"v1--msgpack"'),
+        ("PUT", {"if-none-match": '"v1"', **MSGPACK}, '"v1"'),
+        ("PUT", {"if-none-match": '"v1--msgpack"', **MSGPACK}, '"v1"'),
+        ("PUT", {"if-match": '"v1--msgpack", "v2"', **MSGPACK}, '"v1", "v2"'),
+        ("PUT", {"if-match": '"v1--msgpack"', "content-type": "application/json"}, '"v1"'),
+        ("GET", {"if-none-match": '"v1--msgpack"'}, '"v1--msgpack"'),
+    ],
+)
+def test_conditions(method: str, headers: dict[str, str], seen: str) -> None:
+    app = Recorder()
+    call(BinaryMiddleware(app), b"", headers, method=method)
+    (name,) = (name for name in headers if name.startswith("if-"))
+    assert app.request_headers[name] == seen
 
 
 def test_limits_do_not_touch_json() -> None:

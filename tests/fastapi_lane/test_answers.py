@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pytest
-from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Response
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 from starlette.testclient import TestClient
 
@@ -510,3 +510,23 @@ def test_json_body_and_answer_in_binary() -> None:
 
     response = enabled(endpoint).post("/", json={"raw": "text"}, headers=ACCEPT)
     assert same(unpackb(response.content), {**INNER, "raw": b"text"})
+
+
+# -- entity tags -------------------------------------------------------------------------------
+
+
+def test_entity_tag_and_condition() -> None:
+    def endpoint(request: Request, response: Response) -> Any:
+        if request.headers.get("if-none-match") == '"v1"':
+            return Response(status_code=304, headers={"etag": '"v1"'})
+        response.headers["ETag"] = '"v1"'
+        return {"array": ARRAY} if "accept" in request.headers else {}
+
+    client = enabled(endpoint)
+    first = get(client)
+    assert first.headers["etag"] == '"v1--msgpack"'
+    again = client.get("/", headers={**ACCEPT, "if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == '"v1--msgpack"'
+    json_tag = client.get("/", headers={**ACCEPT, "if-none-match": '"v1"'})
+    assert same(value(json_tag), {"array": ARRAY})

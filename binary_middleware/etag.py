@@ -1,0 +1,60 @@
+"""Entity tags of a resource that is JSON to one client and msgpack to another.
+
+The JSON has the tag that the app gave it. The msgpack has the same with a suffix, as two
+representations must not share a strong tag (RFC 9110 §8.8.3). A client's conditions name what the
+client has, so that the suffix comes off on the way to the app (RFC 9110 §13.1). Weak tags say that
+two representations mean the same, which ours do: they are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+SUFFIXES: Final = {"numpy": b"--msgpack", "map": b"--msgpack-map"}
+"""By the way in which arrays are written."""
+
+_TAG: Final = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*+)"')
+_LIST: Final = re.compile(rb'(?:[ \t,]*+(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+")++[ \t,]*+')
+
+
+def of_msgpack(etag: bytes, arrays: str) -> bytes:
+    """The tag of the msgpack, from the tag of the JSON."""
+    match = _TAG.fullmatch(etag.strip())
+    if match is None or match[1]:
+        return etag
+    return b'"%b%b"' % (match[2], SUFFIXES[arrays])
+
+
+def without_suffix(tags: bytes) -> bytes:
+    """``If-Match``, or ``If-None-Match`` with a method that changes something, for the app.
+
+    Such a condition is about the state that the client saw, in whichever form it saw it.
+    """
+
+    def strip(match: re.Match[bytes]) -> bytes:
+        opaque = match[2]
+        for suffix in SUFFIXES.values():
+            if opaque.endswith(suffix):
+                return b'%b"%b"' % (match[1] or b"", opaque.removesuffix(suffix))
+        return match[0]
+
+    return _TAG.sub(strip, tags) if _LIST.fullmatch(tags) else tags
+
+
+def of_json(tags: bytes, arrays: str) -> bytes:
+    """``If-None-Match`` of a GET or HEAD that is answered in msgpack, for the app.
+
+    A strong tag without the suffix is that of the JSON, which is not what the client would get
+    now. It is given the suffix, so that it matches nothing that the app has; without the whole
+    header the app would look at If-Modified-Since (RFC 9110 §13.1.3).
+    """
+    suffix = SUFFIXES[arrays]
+
+    def exchange(match: re.Match[bytes]) -> bytes:
+        opaque = match[2]
+        if opaque.endswith(suffix):
+            return b'%b"%b"' % (match[1] or b"", opaque.removesuffix(suffix))
+        return match[0] if match[1] else b'"%b%b"' % (opaque, suffix)
+
+    return _TAG.sub(exchange, tags) if _LIST.fullmatch(tags) else tags
