@@ -9,29 +9,36 @@ is: the *object lane*.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from binary_middleware import coding, etag, media, transcode
+from binary_middleware import transcode
 from binary_middleware.body import RequestBody, body_too_large, read_body, send_body
-from binary_middleware.codec import packb
+from binary_middleware.coding import TAKEN, decompress
 from binary_middleware.errors import (
     DecodeError,
     EncodeError,
     RequestError,
     UnsupportedMediaType,
 )
+from binary_middleware.heads import (
+    Headers,
+    content_codings_of,
+    converted,
+    is_convertible,
+    is_one_that_is_taken,
+    problem_response,
+    request_head,
+    with_binary_etag,
+    with_vary,
+)
 from binary_middleware.negotiation import Plan
 from binary_middleware.options import BinaryOptions
 
 SCOPE_KEY: Final = "binary_middleware"
 """Where a scope holds its exchange, or ``None`` if the request is none of ours."""
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Exchange:
@@ -44,7 +51,6 @@ class Exchange:
         error: why the request was refused, once it is. From then on nothing that the app sends
             goes out.
         response_started: whether the start of an answer went out.
-        content_length: bytes of a binary request that the client announced, if it did.
     """
 
     error: RequestError | None = None
@@ -52,8 +58,6 @@ class Exchange:
     _forwards_answer = False
     _own_headers: Headers | None = None
     # The request.
-    content_length: int | None = None
-    _codings: list[str] | None = None
     _body_was_asked_for = False
     _body: RequestBody | None = None
     _is_decoded = False
@@ -70,7 +74,8 @@ class Exchange:
         self.options = options
         self.client_headers: Headers = scope["headers"]
         self._method: str = scope["method"]
-        self.scope: Scope = {**scope, "headers": self._headers_for_app(), SCOPE_KEY: self}
+        self._head = request_head(self.client_headers, self._method, plan)
+        self.scope: Scope = {**scope, "headers": self._head.headers, SCOPE_KEY: self}
         self._receive = receive
         self._send = send
         # A msgpack body is transcoded unless somebody takes it as it is.
@@ -80,48 +85,16 @@ class Exchange:
         """Why the request is refused, as far as its header fields tell."""
         if self.plan.refusal is not None or self.plan.request is None:
             return self.plan.refusal
-        if self._codings and not _is_one_that_is_taken(self._codings):
+        codings = self._head.codings
+        if codings and not is_one_that_is_taken(codings):
             return UnsupportedMediaType(
-                f"the content coding {', '.join(self._codings)[:40]!r} is not taken",
-                {"accept-encoding": coding.TAKEN},
+                f"the content coding {', '.join(codings)[:40]!r} is not taken",
+                {"accept-encoding": TAKEN},
             )
-        length = self.content_length
+        length = self._head.content_length
         if length is not None and length > self.options.max_body_size:
             return body_too_large(self.options.max_body_size)
         return None
-
-    def _headers_for_app(self) -> Headers:
-        headers: Headers = []
-        codings = []
-        is_binary = self.plan.request is not None
-        accept = self.plan.accept
-        for field in self.client_headers:
-            name, value = field
-            if is_binary:
-                if name == b"content-length":
-                    if value.isdigit():
-                        # More digits than any limit has; all of them could take very long.
-                        self.content_length = int(value.lstrip(b"0")[:20] or 0)
-                    continue  # the length of the JSON text is known, and added, when the text is
-                if name == b"content-encoding":
-                    codings.append(value)
-                    continue  # it is undone, or the request is refused
-                if name == b"content-type":
-                    field = _CONTENT_TYPE_JSON
-            if name == b"if-match" or name == b"if-none-match":
-                field = (name, self._condition_for_app(name, value))
-            if accept is None or name != b"accept":
-                headers.append(field)
-        if accept is not None:
-            headers.append((b"accept", accept.encode("latin-1")))
-        if codings:
-            self._codings = coding.content_codings(codings)
-        return headers
-
-    def _condition_for_app(self, name: bytes, tags: bytes) -> bytes:
-        if name == b"if-match" or self._method not in ("GET", "HEAD"):
-            return etag.without_suffix(tags)
-        return tags if self.plan.answer is None else etag.of_json(tags, self.plan.arrays)
 
     def step_aside(self, scope: Scope) -> Scope:
         """Leave the request to a middleware further in, as long as nothing was read.
@@ -198,11 +171,12 @@ class Exchange:
 
     async def _read(self, receive: Receive) -> RequestBody | None:
         self._body_was_asked_for = True
+        head = self._head
         self._body = await read_body(
             receive,
-            self.content_length,
+            head.content_length,
             self.options.max_body_size,
-            self._codings[0] if self._codings else None,
+            head.codings[0] if head.codings else None,
         )
         return self._body
 
@@ -246,14 +220,9 @@ class Exchange:
         """
         if self.error is not None:
             return headers  # it is dropped
-        headers = [self._own_etag(field) for field in headers]
-        self._own_headers = with_vary({"headers": headers})["headers"]
+        start = with_vary(with_binary_etag({"headers": headers}, self.plan.arrays))
+        self._own_headers = start["headers"]
         return self._own_headers
-
-    def _own_etag(self, field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-        if field[0].lower() == b"etag":
-            return field[0], etag.of_msgpack(field[1], self.plan.arrays)
-        return field
 
     async def send(self, message: Message) -> None:
         """The ``send`` of the app: a JSON answer leaves as msgpack."""
@@ -265,7 +234,7 @@ class Exchange:
             if message.get("headers") is self._own_headers is not None:
                 self._forwards_answer = self.response_started = True
                 await self._send(message)
-            elif self.plan.answer is not None and _is_convertible(message):
+            elif self.plan.answer is not None and is_convertible(message):
                 self._start = message
                 self._chunks = []
             else:
@@ -280,8 +249,7 @@ class Exchange:
     async def _send_start(self, message: Message) -> None:
         self.response_started = True
         if message["status"] == 304 and self.plan.answer is not None:
-            headers = [self._own_etag(field) for field in message.get("headers", ())]
-            message = {**message, "headers": headers}
+            message = with_binary_etag(message, self.plan.arrays)
         await self._send(with_vary(message))
 
     async def _collect(self, message: Message) -> None:
@@ -305,7 +273,7 @@ class Exchange:
                 return
         start, self._start = self._start, None
         assert start is not None
-        await self._send_start(self._binary_start(start, sum(map(len, buffers))))
+        await self._send_start(converted(start, self.plan, sum(map(len, buffers))))
         await send_body(self._send, buffers)
 
     def _collected_text(self) -> bytes:
@@ -317,29 +285,13 @@ class Exchange:
         """
         assert self._start is not None
         body = b"".join(self._chunks)
-        codings = _content_codings(self._start)
+        codings = content_codings_of(self._start)
         if not codings:
             return body
-        text = coding.decompress(body, codings[0], self.options.max_response_size)
+        text = decompress(body, codings[0], self.options.max_response_size)
         if text is None:
             raise EncodeError("the answer is over max_response_size")
         return text
-
-    def _binary_start(self, start: Message, content_length: int) -> Message:
-        assert self.plan.answer is not None
-        headers = _mutable_headers(start)
-        parsed = media.parse_media_type(headers["content-type"])
-        assert parsed is not None
-        headers["content-type"] = media.binary_counterpart(parsed.essence, self.plan.answer)
-        if "etag" in headers:
-            headers["etag"] = etag.of_msgpack(
-                headers["etag"].encode("latin-1"), self.plan.arrays
-            ).decode("latin-1")
-        for name in _DESCRIBE_THE_JSON:
-            del headers[name]
-        if content_length:
-            headers["content-length"] = str(content_length)
-        return {**start, "headers": headers.raw}
 
     async def _release(self, *, more_body: bool = False) -> None:
         """Send what was collected as the app wrote it."""
@@ -369,80 +321,4 @@ class Exchange:
         await send_body(self._send, buffers)
 
 
-_CONTENT_TYPE_JSON: Final = (b"content-type", media.JSON.encode())
-_VARY: Final = (b"vary", b"Accept")
-_DESCRIBE_THE_JSON: Final = (
-    "accept-ranges",
-    "content-digest",
-    "content-encoding",
-    "content-length",
-    "content-md5",
-    "digest",
-    "repr-digest",
-)
 _BODIES_BY_OTHER_MEANS: Final = ("http.response.pathsend", "http.response.zerocopysend")
-_BODILESS: Final = (204, 205, 206, 304)
-
-
-def _is_convertible(start: Message) -> bool:
-    """Whether an answer is JSON, whole, in UTF-8, in a coding we know, and may be transformed."""
-    found = {name.lower(): value.lower() for name, value in start.get("headers", ())}
-    content_type = found.get(b"content-type", b"")
-    if b"json" not in content_type or start["status"] < 200 or start["status"] in _BODILESS:
-        return False
-    parsed = media.parse_media_type(content_type.decode("latin-1"))
-    return (
-        parsed is not None
-        and parsed.is_json
-        and parsed.parameters.get("charset", "utf-8") in ("utf-8", "utf8")
-        and (not (codings := _content_codings(start)) or _is_one_that_is_taken(codings))
-        and b"no-transform" not in found.get(b"cache-control", b"")
-    )
-
-
-def _content_codings(start: Message) -> list[str]:
-    values = [value for name, value in start["headers"] if name.lower() == b"content-encoding"]
-    return coding.content_codings(values) if values else []
-
-
-def _is_one_that_is_taken(codings: list[str]) -> bool:
-    return len(codings) == 1 and coding.is_taken(codings[0])
-
-
-def with_vary(message: Message) -> Message:
-    """An answer's start with ``Accept`` among its Vary (RFC 9110 §12.5.5)."""
-    headers = message.get("headers", ())
-    for name, _ in headers:
-        if len(name) == 4 and name.lower() == b"vary":
-            return _with_merged_vary(message)
-    return {**message, "headers": [*headers, _VARY]}
-
-
-def _with_merged_vary(message: Message) -> Message:
-    headers = _mutable_headers(message)
-    present = [name.strip().lower() for line in headers.getlist("vary") for name in line.split(",")]
-    if "accept" in present or "*" in present:
-        return message
-    headers.add_vary_header("Accept")
-    return {**message, "headers": headers.raw}
-
-
-def _mutable_headers(message: Message) -> MutableHeaders:
-    # ASGI wants lower case, which Starlette relies on; not every app does as it should.
-    return MutableHeaders(raw=[(name.lower(), value) for name, value in message["headers"]])
-
-
-def problem_response(
-    error: RequestError, *, in_binary: bool
-) -> tuple[Message, Sequence[bytes | memoryview]]:
-    """The start and the body of an answer that refuses a request (RFC 9457)."""
-    if in_binary:
-        content_type, body = b"application/problem+msgpack", packb(error.problem())
-    else:
-        content_type, body = b"application/problem+json", json.dumps(error.problem()).encode()
-    headers = [
-        (b"content-type", content_type),
-        (b"content-length", str(len(body)).encode()),
-        *((name.encode(), value.encode("latin-1")) for name, value in error.headers.items()),
-    ]
-    return {"type": "http.response.start", "status": error.status, "headers": headers}, [body]

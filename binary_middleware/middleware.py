@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binary_middleware import etag
 from binary_middleware.body import keep_freed_memory
-from binary_middleware.exchange import SCOPE_KEY, Exchange, with_vary
+from binary_middleware.exchange import SCOPE_KEY, Exchange
+from binary_middleware.heads import with_vary
 from binary_middleware.negotiation import Negotiator
 from binary_middleware.options import RouteRule, make_options
 

@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from binary_middleware.exchange import SCOPE_KEY, Exchange, problem_response
+from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.fastapi.answer import in_binary, stand_in
 from binary_middleware.fastapi.direct import DirectHandler, can_go_direct, direct_handler
 from binary_middleware.fastapi.internals import effective_route
 from binary_middleware.fastapi.request import RouteRequest, take
+from binary_middleware.heads import problem_response
 from binary_middleware.middleware import BinaryMiddleware
 from binary_middleware.summary import summarize_errors, summarize_input
 

@@ -301,8 +301,17 @@ def test_concurrent_requests_never_mix() -> None:
     assert len(answers) == 200
 
 
-def test_compressed_request_is_refused() -> None:
+def test_compressed_request() -> None:
     body = gzip.compress(packb(DOCUMENT))
-    response = _app().post("/", content=body, headers={**MSGPACK, "content-encoding": "gzip"})
+    client = _app()
+    response = client.post("/", content=body, headers={**MSGPACK, "content-encoding": "gzip"})
+    plain = client.post("/", content=packb(DOCUMENT), headers=MSGPACK)
+    assert response.status_code == plain.status_code == 200
+    assert response.content == plain.content
+
+
+def test_coding_that_is_not_taken_is_refused() -> None:
+    headers = {**MSGPACK, "content-encoding": "br"}
+    response = _app().post("/", content=packb(DOCUMENT), headers=headers)
     assert response.status_code == 415
-    assert response.headers["accept-encoding"] == "identity"
+    assert response.headers["accept-encoding"] == "gzip, deflate"
