@@ -9,6 +9,9 @@ from binary_middleware.errors import NotAcceptable, RequestError, UnsupportedMed
 from binary_middleware.options import BinaryOptions
 
 _MOST_PLANS: Final = 1024
+_LONGEST_KEPT: Final = 512
+"""Bytes of header fields, beyond what real clients send, whose plan is made each time: a hostile
+client must not fill the memory with them."""
 
 
 class Plan(NamedTuple):
@@ -45,14 +48,15 @@ class Negotiator:
         """The plan for two header fields, several Accept lines joined by commas."""
         plan = self._plans.get((content_type, accept))
         if plan is None:
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
             plan = make_plan(
                 None if content_type is None else content_type.decode("latin-1"),
                 None if accept is None else accept.decode("latin-1"),
                 self.options,
             )
-            self._plans[content_type, accept] = plan
+            if len(content_type or b"") + len(accept or b"") <= _LONGEST_KEPT:
+                if len(self._plans) >= _MOST_PLANS:
+                    self._plans.clear()
+                self._plans[content_type, accept] = plan
         return plan
 
 
