@@ -1,6 +1,7 @@
 """Binary mode for ASGI apps: arrays and bytes as msgpack, JSON for everybody else."""
 
 from binary_middleware.codec import packb, unpackb
+from binary_middleware.endpoint import binary
 from binary_middleware.errors import (
     BinaryError,
     ContentTooLarge,
@@ -12,7 +13,8 @@ from binary_middleware.errors import (
 )
 from binary_middleware.fields import NumpyArrayField
 from binary_middleware.middleware import BinaryMiddleware
-from binary_middleware.options import BinaryOptions, RouteRule
+from binary_middleware.options import BinaryOptions
+from binary_middleware.rules import RouteRule
 
 __all__ = [
     "BinaryError",
@@ -26,6 +28,7 @@ __all__ = [
     "RequestError",
     "RouteRule",
     "UnsupportedMediaType",
+    "binary",
     "packb",
     "unpackb",
 ]

@@ -38,7 +38,7 @@ from binary_middleware.negotiation import Plan
 from binary_middleware.options import BinaryOptions
 
 SCOPE_KEY: Final = "binary_middleware"
-"""Where a scope holds its exchange, or ``None`` if the request is none of ours."""
+"""Where a scope holds its exchange; the options in force if the request is none of ours."""
 
 
 class Exchange:
@@ -106,7 +106,7 @@ class Exchange:
         if self._body_was_asked_for:
             return scope
         self._forwards_answer = self._forwards_body = True
-        return {**scope, "headers": list(self.client_headers), SCOPE_KEY: None}
+        return {**scope, "headers": list(self.client_headers), SCOPE_KEY: self.options}
 
     # The request.
 

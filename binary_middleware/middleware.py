@@ -12,7 +12,9 @@ from binary_middleware.body import keep_freed_memory
 from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.heads import with_vary
 from binary_middleware.negotiation import Negotiator
-from binary_middleware.options import RouteRule, make_options
+from binary_middleware.options import BinaryOptions, make_overrides, with_overrides
+from binary_middleware.resolution import Resolver
+from binary_middleware.rules import RouteRule
 
 
 class BinaryMiddleware:
@@ -30,17 +32,18 @@ class BinaryMiddleware:
         app.add_middleware(BinaryMiddleware, max_body_size=8 * 2**20)
 
     Inside another ``BinaryMiddleware`` it takes the request over, unless that has begun to read
-    it: the options nearest to the route win.
+    it. The nearest setting wins: what an endpoint, a router or a rule does not name comes from
+    further out.
 
     Args:
         app: the app.
-        routes: rules for some of the paths; the first that matches gives the options.
+        routes: rules for some of the paths; the first that matches holds.
         keep_memory: whether the process keeps the memory that bodies free, up to about 62 MiB,
             for the next ones; see ``body.keep_freed_memory``.
         options: the fields of ``BinaryOptions``.
 
     Raises:
-        ValueError: an option is unknown or wrong.
+        ValueError: an option is unknown or wrong, or a rule can never match.
     """
 
     def __init__(
@@ -53,12 +56,37 @@ class BinaryMiddleware:
         **options: Any,
     ) -> None:
         self.app = app
-        self._default = Negotiator(make_options(**options))
+        self.resolver = self.make_resolver(app, routes=routes, **options)
+        self._default = Negotiator(with_overrides(BinaryOptions(), self.resolver.own))
+        self._negotiators: dict[BinaryOptions, Negotiator] = {}
+        self._is_checked = False
         if keep_memory:
             keep_freed_memory()
-        self._rules = [(rule, Negotiator(rule.options)) for rule in routes]
+
+    @classmethod
+    def make_resolver(
+        cls,
+        app: ASGIApp,
+        /,
+        *,
+        routes: Iterable[RouteRule] = (),
+        keep_memory: bool = True,
+        **options: Any,
+    ) -> Resolver:
+        """What a middleware with these arguments finds out about the options of a request."""
+        return Resolver(app, make_overrides(**options), routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._is_checked:
+            try:
+                self.resolver.check()
+            except ValueError as exc:
+                if scope["type"] != "lifespan":
+                    raise
+                await receive()
+                await send({"type": "lifespan.startup.failed", "message": str(exc)})
+                return
+            self._is_checked = True
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -68,9 +96,9 @@ class BinaryMiddleware:
             if scope.get(SCOPE_KEY) is outer:  # it was too late
                 await self.app(scope, receive, send)
                 return
-        negotiator = self._negotiator(scope) if self._rules else self._default
+        negotiator = self._negotiator(scope)
         if negotiator.options.mode == "off":
-            scope[SCOPE_KEY] = None
+            scope[SCOPE_KEY] = negotiator.options
             await self.app(scope, receive, send)
             return
         content_type = accept = None
@@ -84,7 +112,7 @@ class BinaryMiddleware:
                 has_if_match = True
         plan = negotiator.plan(content_type, accept)
         if plan.is_none_of_ours:
-            scope[SCOPE_KEY] = None
+            scope[SCOPE_KEY] = negotiator.options
             if has_if_match:
                 scope = _without_suffixes(scope)
             await self.app(scope, receive, _varying(send))
@@ -108,10 +136,14 @@ class BinaryMiddleware:
             await exchange.send_error(exchange.error)
 
     def _negotiator(self, scope: Scope) -> Negotiator:
-        for rule, negotiator in self._rules:
-            if rule.matches(scope):
-                return negotiator
-        return self._default
+        base = scope.get(SCOPE_KEY)
+        if base is None and self.resolver.is_plain and "endpoint" not in scope:
+            return self._default
+        options = self.resolver.options(scope, base or BinaryOptions())
+        negotiator = self._negotiators.get(options)
+        if negotiator is None:
+            negotiator = self._negotiators[options] = Negotiator(options)
+        return negotiator
 
 
 _FOUND_OUT: Final = ("route", "endpoint", "path_params")

@@ -1,16 +1,9 @@
-"""The settings of binary mode, and the rules that give routes their own.
-
-A wrong setting fails where it is made, with a message that names it.
-"""
+"""The settings of binary mode. A wrong one fails where it is made, with a message that names it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal, get_args
-
-from starlette.routing import compile_path
-from starlette.types import Scope
 
 from binary_middleware.codec import MAX_STRUCTURE_SIZE
 from binary_middleware.media import parse_media_type
@@ -93,49 +86,40 @@ def _checked_media_types(media_types: Any) -> tuple[str, ...]:
 
 OPTION_NAMES: Final = frozenset(option.name for option in fields(BinaryOptions))
 
+Overrides = tuple[tuple[str, Any], ...]
+"""Names and values of the options that one place sets; the others come from further out."""
 
-def make_options(**options: Any) -> BinaryOptions:
-    """``BinaryOptions(**options)``, with a message that names the options if one is unknown.
+
+def make_overrides(**options: Any) -> Overrides:
+    """The options that one place sets, checked.
 
     Raises:
-        ValueError: an option is unknown or wrong.
+        ValueError: an option is unknown or wrong, or two of them contradict each other.
     """
     unknown = options.keys() - OPTION_NAMES
     if unknown:
         names = ", ".join(sorted(OPTION_NAMES))
         raise ValueError(f"unknown option {sorted(unknown)[0]!r}; the options are {names}")
-    return BinaryOptions(**options)
+    checked = BinaryOptions(**options)
+    if {"max_body_size", "max_structure_size"} <= options.keys():
+        body, structure = checked.max_body_size, checked.max_structure_size
+        if structure > body:
+            raise ValueError(
+                f"max_structure_size ({structure}) is never reached: max_body_size is {body}"
+            )
+    return tuple((name, getattr(checked, name)) for name in sorted(options))
 
 
-@dataclass(frozen=True)
-class RouteRule:
-    """Options for the requests whose path and method match.
-
-    The path is in Starlette's syntax (``/images/{name}``, ``/files/{path:path}``), without the
-    ``root_path`` of the app.
+def make_options(**options: Any) -> BinaryOptions:
+    """``BinaryOptions(**options)``, with a message that names the options if one is unknown.
 
     Raises:
-        ValueError: the path is not one.
+        ValueError: an option is unknown or wrong, or two of them contradict each other.
     """
+    return with_overrides(BinaryOptions(), make_overrides(**options))
 
-    path: str
-    options: BinaryOptions
-    methods: Collection[str] | None = None
-    _regex: Any = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        if not self.path.startswith("/"):
-            raise ValueError(f"the path of a rule must start with '/', not {self.path!r}")
-        object.__setattr__(self, "_regex", compile_path(self.path)[0])
-        if self.methods is not None:
-            object.__setattr__(self, "methods", frozenset(map(str.upper, self.methods)))
-
-    def matches(self, scope: Scope) -> bool:
-        """Whether the request of ``scope`` is one that this rule is for."""
-        if self.methods is not None and scope["method"] not in self.methods:
-            return False
-        root_path = scope.get("root_path", "")
-        path = scope["path"]
-        if root_path and (path == root_path or path.startswith(f"{root_path}/")):
-            path = path[len(root_path) :]
-        return self._regex.match(path) is not None
+def with_overrides(options: BinaryOptions, *layers: Overrides) -> BinaryOptions:
+    """Options with those of nearer places on top, the nearest last."""
+    changes = {name: value for layer in layers for name, value in layer}
+    return replace(options, **changes) if changes else options

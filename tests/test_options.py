@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from binary_middleware import BinaryMiddleware, BinaryOptions, RouteRule
+from binary_middleware.rules import path_in_app
 from tests.asgi import Recorder, http_scope
 
 
@@ -58,7 +59,8 @@ def test_options_are_frozen_and_hashable() -> None:
 )
 def test_rule_matches_path_and_method(scope: dict[str, str], matches: bool) -> None:
     rule = RouteRule("/images/{number:int}", BinaryOptions(max_body_size=1), methods=["post"])
-    assert rule.matches(http_scope(**scope)) is matches
+    request = http_scope(**scope)
+    assert rule.matches(path_in_app(request), request["method"]) is matches
 
 
 def test_path_of_a_rule_starts_with_a_slash() -> None:

@@ -12,7 +12,9 @@ from starlette.types import ASGIApp
 
 from binary_middleware.fastapi.route import BinaryRoute, streams
 from binary_middleware.middleware import BinaryMiddleware
-from binary_middleware.options import RouteRule, make_options
+from binary_middleware.options import make_overrides
+from binary_middleware.resolution import Resolver
+from binary_middleware.rules import RouteRule
 
 
 def enable(
@@ -40,7 +42,7 @@ def enable(
     """
     rules = tuple(routes)
     # What is wrong fails here, not when the app starts.
-    BinaryMiddleware(app, routes=rules, keep_memory=keep_memory, **options)
+    BinaryMiddleware(app.router, routes=rules, keep_memory=keep_memory, **options)
     app.add_middleware(
         _AppMiddleware, enabled=app, routes=rules, keep_memory=keep_memory, **options
     )
@@ -61,17 +63,30 @@ class _AppMiddleware(BinaryMiddleware):
         **options: Any,
     ) -> None:
         _use_binary_routes(enabled.router)
-        rules = (*routes, *_documentation_rules(enabled, options))
-        super().__init__(app, routes=rules, keep_memory=keep_memory, **options)
+        super().__init__(app, routes=routes, keep_memory=keep_memory, **options)
+        self.resolver = self.make_resolver(app, enabled=enabled, routes=routes, **options)
+
+    @classmethod
+    def make_resolver(
+        cls,
+        app: ASGIApp,
+        /,
+        *,
+        enabled: FastAPI | None = None,
+        routes: Iterable[RouteRule] = (),
+        keep_memory: bool = True,
+        **options: Any,
+    ) -> Resolver:
+        last_rules = []
+        if enabled is not None and options.get("mode") == "require":
+            last_rules = _documentation_rules(enabled)
+        return Resolver(app, make_overrides(**options), routes, last_rules)
 
 
-def _documentation_rules(app: FastAPI, options: dict[str, Any]) -> list[RouteRule]:
+def _documentation_rules(app: FastAPI) -> list[RouteRule]:
     """Rules for the OpenAPI document and its pages: browsers read them in every mode."""
-    if make_options(**options).mode != "require":
-        return []
     urls = (app.openapi_url, app.docs_url, app.swagger_ui_oauth2_redirect_url, app.redoc_url)
-    lenient = make_options(**{**options, "mode": "negotiate"})
-    return [RouteRule(url, lenient) for url in urls if url]
+    return [RouteRule(url, mode="negotiate") for url in urls if url]
 
 
 def _use_binary_routes(router: APIRouter) -> None:

@@ -1,0 +1,239 @@
+"""Which options hold for a request: the nearest ones, from the endpoint outwards.
+
+Options are set in layers: at the app, by a rule, at a router (or by a middleware further in), at
+the endpoint. Each layer names some of them. What the routes of a Starlette or FastAPI app say is
+looked up once, so that a request can be judged by its own options before the app runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Any
+
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp, Scope
+
+from binary_middleware.endpoint import endpoint_overrides
+from binary_middleware.options import BinaryOptions, Overrides, with_overrides
+from binary_middleware.rules import PathPattern, RouteRule, check_rules, path_in_app
+
+Layers = tuple[Overrides, ...]
+
+_ALWAYS_THERE = frozenset({"HEAD", "OPTIONS"})
+
+
+class Resolver:
+    """The layers of one middleware, and of what is inside of it.
+
+    Args:
+        app: what the middleware wraps.
+        own: the options of the middleware.
+        rules: its rules.
+        last_rules: rules that come after those, and that they may leave nothing for.
+
+    Raises:
+        ValueError: a rule can never match.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        own: Overrides,
+        rules: Iterable[RouteRule] = (),
+        last_rules: Iterable[RouteRule] = (),
+    ) -> None:
+        rules = tuple(rules)
+        check_rules(rules)
+        self.own = own
+        self.rules = (*rules, *last_rules)
+        self._checked = rules
+        self._app = app
+
+    @cached_property
+    def _inside(self) -> _Inside:
+        return _Inside(self._app)
+
+    def check(self) -> None:
+        """Check the rules against the routes of the app, where they can be seen.
+
+        Raises:
+            ValueError: a rule is for none of them.
+        """
+        routes = self._inside.all_entries
+        for rule in self._checked:
+            if routes and not any(entry.overlaps(rule) for entry in routes):
+                raise ValueError(f"{rule!r} can never match: the app has no such route")
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether the options do not hang on the path or the method."""
+        return not self.rules and not self._inside.says_something
+
+    @property
+    def says_something(self) -> bool:
+        """Whether any option is set here or further in."""
+        return bool(self.own) or not self.is_plain
+
+    def layers(self, path: str, method: str) -> Layers:
+        """The layers for a path without ``root_path``, from the outermost to the nearest."""
+        found: Layers = (self.own,)
+        for rule in self.rules:
+            if rule.matches(path, method):
+                found += (rule.overrides,)
+                break
+        return found + self._inside.layers(path, method)
+
+    def options(self, scope: Scope, base: BinaryOptions) -> BinaryOptions:
+        """The options for a request.
+
+        Args:
+            scope: of the request.
+            base: the options of a middleware further out, or the defaults.
+        """
+        layers = self.layers(path_in_app(scope), scope["method"])
+        # A router further out has found the endpoint already.
+        return with_overrides(base, *layers, endpoint_overrides(scope.get("endpoint")))
+
+
+class _Inside:
+    """What is inside a middleware or a route: another middleware, routes, or nothing we know.
+
+    Args:
+        app: a middleware, an app, or whatever is behind a route.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.resolver: Resolver | None = None
+        self.all_entries: list[_Entry] = []
+        for layer in _wrapped(app):
+            self.resolver = _resolver_at(layer)
+            if self.resolver is not None:
+                break  # it knows what is inside of it
+            routes = getattr(layer, "routes", None)
+            if isinstance(routes, list) and all(isinstance(each, BaseRoute) for each in routes):
+                self.all_entries = [entry for route in routes for entry in _entries(route)]
+                break
+        # Those up to the last one that says something keep others from it; what follows does not.
+        self._entries = list(self.all_entries)
+        while self._entries and not self._entries[-1].says_something:
+            self._entries.pop()
+
+    @property
+    def says_something(self) -> bool:
+        if self.resolver is not None:
+            return self.resolver.says_something
+        return bool(self._entries)
+
+    def layers(self, path: str, method: str) -> Layers:
+        if self.resolver is not None:
+            return self.resolver.layers(path, method)
+        for entry in self._entries:
+            rest = entry.rest_of(path, method)
+            if rest is not None:
+                return entry.inside.layers(rest, method) + entry.layers
+        return ()
+
+
+def _wrapped(app: Any) -> Iterator[Any]:
+    """An app and what it wraps, as far as it says so in the usual way."""
+    seen: set[int] = set()
+    while app is not None and id(app) not in seen:
+        seen.add(id(app))
+        yield app
+        app = getattr(app, "app", None)
+
+
+def _resolver_at(layer: Any) -> Resolver | None:
+    """The resolver of a middleware, or of one that a Starlette app will make when it starts."""
+    resolver = getattr(layer, "resolver", None)
+    if isinstance(resolver, Resolver):
+        return resolver
+    for added in getattr(layer, "user_middleware", ()):
+        make = getattr(added.cls, "make_resolver", None)
+        if make is not None:
+            made: Resolver = make(layer.router, *added.args, **added.kwargs)
+            return made
+    return None
+
+
+class _Entry:
+    """One route, or what is mounted under a path.
+
+    Args:
+        path: in Starlette's syntax.
+        methods: its methods, ``None`` for all.
+        inside: what is behind it.
+        layers: what its class and its endpoint say.
+        is_mount: whether what is inside sees the rest of the path only.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        methods: Iterable[str] | None,
+        inside: _Inside,
+        layers: Layers = (),
+        *,
+        is_mount: bool = False,
+    ) -> None:
+        self.pattern = PathPattern(f"{path}/{{path:path}}" if is_mount else path)
+        self.methods = None if methods is None else frozenset(methods)
+        self.inside = inside
+        self.layers = tuple(layer for layer in layers if layer)
+        self.is_mount = is_mount
+
+    @property
+    def says_something(self) -> bool:
+        return bool(self.layers) or self.inside.says_something
+
+    def rest_of(self, path: str, method: str) -> str | None:
+        """The path as it is inside, ``None`` if it is not for this route."""
+        if self.methods is not None and method not in self.methods:
+            return None
+        match = self.pattern.regex.match(path)
+        if match is None:
+            return None
+        return f"/{match['path']}" if self.is_mount else path
+
+    def overlaps(self, rule: RouteRule) -> bool:
+        """Whether there can be a request for this route and a rule."""
+        if self.methods is not None and rule.methods is not None:
+            shared = (self.methods | _ALWAYS_THERE) & rule.methods
+            if not shared:
+                return False
+        return self.pattern.overlaps(rule.pattern)
+
+
+def _entries(route: Any) -> Iterator[_Entry]:
+    included = getattr(route, "effective_route_contexts", None)
+    if included is not None:  # a router that a FastAPI app includes
+        for context in included():
+            yield from _entries_of_endpoint(context, context.original_route)
+    elif isinstance(route, Mount):
+        yield _Entry(route.path, None, _Inside(route.app), is_mount=True)
+    else:
+        yield from _entries_of_endpoint(route, route)
+
+
+def _entries_of_endpoint(route: Any, original: Any) -> Iterator[_Entry]:
+    """What a route says. With the methods of a class one by one, if one of them says something.
+
+    Args:
+        route: has the path, the methods and the endpoint.
+        original: has the class and the middleware.
+    """
+    path, endpoint = getattr(route, "path", None), getattr(route, "endpoint", None)
+    if not path:
+        return  # a host, or something that is none of HTTP
+    inside = _Inside(getattr(original, "app", None))
+    layers: Layers = (
+        getattr(type(original), "binary_overrides", ()),
+        endpoint_overrides(endpoint),
+    )
+    if isinstance(endpoint, type):
+        for name in ("get", "head", "post", "put", "patch", "delete", "options"):
+            at_method = endpoint_overrides(getattr(endpoint, name, None))
+            if at_method:
+                yield _Entry(path, {name.upper()}, inside, (*layers, at_method))
+    yield _Entry(path, getattr(route, "methods", None), inside, layers)
