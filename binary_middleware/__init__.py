@@ -11,9 +11,11 @@ from binary_middleware.errors import (
     RequestError,
     UnsupportedMediaType,
 )
+from binary_middleware.exchange import record_of
 from binary_middleware.fields import NumpyArrayField
 from binary_middleware.middleware import BinaryMiddleware
 from binary_middleware.options import BinaryOptions
+from binary_middleware.record import ExchangeRecord
 from binary_middleware.rules import RouteRule
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "ContentTooLarge",
     "DecodeError",
     "EncodeError",
+    "ExchangeRecord",
     "NotAcceptable",
     "NumpyArrayField",
     "RequestError",
@@ -30,6 +33,7 @@ __all__ = [
     "UnsupportedMediaType",
     "binary",
     "packb",
+    "record_of",
     "unpackb",
 ]
 

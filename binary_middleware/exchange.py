@@ -10,12 +10,15 @@ is: the *object lane*.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any, Final
 
+from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
 from binary_middleware import transcode
 from binary_middleware.body import RequestBody, body_too_large, read_body, send_body
+from binary_middleware.codec import pack_buffers
 from binary_middleware.coding import TAKEN, decompress
 from binary_middleware.errors import (
     DecodeError,
@@ -32,10 +35,12 @@ from binary_middleware.heads import (
     problem_response,
     request_head,
     with_binary_etag,
+    with_server_timing,
     with_vary,
 )
 from binary_middleware.negotiation import Plan
 from binary_middleware.options import BinaryOptions
+from binary_middleware.record import ExchangeRecord
 
 SCOPE_KEY: Final = "binary_middleware"
 """Where a scope holds its exchange; the options in force if the request is none of ours."""
@@ -51,10 +56,22 @@ class Exchange:
         error: why the request was refused, once it is. From then on nothing that the app sends
             goes out.
         response_started: whether the start of an answer went out.
+        stepped_aside: whether a middleware further in took the request over.
+        status: the status of the answer, once it started.
+        request_size: bytes of the msgpack that came, once it was read, its coding undone.
+        response_size: bytes of the msgpack that leaves, once it is packed.
+        read_seconds: how long the body took to come.
+        decode_seconds: how long it took to decode, on the JSON lane into text.
+        encode_seconds: how long the answer took to encode, on the JSON lane from text.
     """
 
     error: RequestError | None = None
     response_started = False
+    stepped_aside = False
+    status: int | None = None
+    request_size: int | None = None
+    response_size: int | None = None
+    read_seconds = decode_seconds = encode_seconds = 0.0
     _forwards_answer = False
     _own_headers: Headers | None = None
     # The request.
@@ -74,10 +91,12 @@ class Exchange:
         self.options = options
         self.client_headers: Headers = scope["headers"]
         self._method: str = scope["method"]
+        self._path: str = scope["path"]
         self._head = request_head(self.client_headers, self._method, plan)
         self.scope: Scope = {**scope, "headers": self._head.headers, SCOPE_KEY: self}
         self._receive = receive
         self._send = send
+        self._began = perf_counter()
         # A msgpack body is transcoded unless somebody takes it as it is.
         self._forwards_body = plan.request is None
 
@@ -105,7 +124,7 @@ class Exchange:
         """
         if self._body_was_asked_for:
             return scope
-        self._forwards_answer = self._forwards_body = True
+        self._forwards_answer = self._forwards_body = self.stepped_aside = True
         return {**scope, "headers": list(self.client_headers), SCOPE_KEY: self.options}
 
     # The request.
@@ -128,7 +147,9 @@ class Exchange:
             self._body = None  # nobody else will want it
             text = b""
             if len(body):
+                began = perf_counter()
                 text = transcode.to_json(body.unpack(self.options.max_structure_size))
+                self.decode_seconds = perf_counter() - began
         except RequestError as exc:
             self.error = exc
             raise
@@ -171,13 +192,16 @@ class Exchange:
 
     async def _read(self, receive: Receive) -> RequestBody | None:
         self._body_was_asked_for = True
-        head = self._head
+        began, head = perf_counter(), self._head
         self._body = await read_body(
             receive,
             head.content_length,
             self.options.max_body_size,
             head.codings[0] if head.codings else None,
         )
+        self.read_seconds = perf_counter() - began
+        if self._body is not None:
+            self.request_size = len(self._body)
         return self._body
 
     @property
@@ -199,15 +223,31 @@ class Exchange:
             RequestError: the body is refused.
         """
         if not self._is_decoded:
+            began = perf_counter()
             try:
                 self._value = self.body.unpack(self.options.max_structure_size)
             except RequestError as exc:
                 self.error = exc
                 raise
             self._is_decoded = True
+            self.decode_seconds = perf_counter() - began
         return self._value
 
     # The answer.
+
+    def pack(self, document: Any) -> Sequence[bytes | memoryview]:
+        """The buffers of an answer in msgpack, as the client wants its arrays.
+
+        Raises:
+            EncodeError: msgpack cannot carry it.
+        """
+        began = perf_counter()
+        buffers: Sequence[bytes | memoryview] = pack_buffers(document, arrays=self.plan.arrays)
+        if self.options.copy_response:
+            buffers = [b"".join(buffers)]
+        self.response_size = sum(map(len, buffers))
+        self.encode_seconds = perf_counter() - began
+        return buffers
 
     def take_answer(self, headers: Headers) -> Headers:
         """Send an answer of one's own, which is forwarded as it is.
@@ -221,8 +261,20 @@ class Exchange:
         if self.error is not None:
             return headers  # it is dropped
         start = with_vary(with_binary_etag({"headers": headers}, self.plan.arrays))
-        self._own_headers = start["headers"]
+        self._own_headers = self._with_timing(start)["headers"]
         return self._own_headers
+
+    def _with_timing(self, start: Message) -> Message:
+        if not self.options.server_timing:
+            return start
+        codec = self.decode_seconds + self.encode_seconds
+        return with_server_timing(
+            start,
+            read=self.read_seconds,
+            decode=self.decode_seconds,
+            app=perf_counter() - self._began - self.read_seconds - codec,
+            encode=self.encode_seconds,
+        )
 
     async def send(self, message: Message) -> None:
         """The ``send`` of the app: a JSON answer leaves as msgpack."""
@@ -233,6 +285,7 @@ class Exchange:
         elif message["type"] == "http.response.start":
             if message.get("headers") is self._own_headers is not None:
                 self._forwards_answer = self.response_started = True
+                self.status = message["status"]
                 await self._send(message)
             elif self.plan.answer is not None and is_convertible(message):
                 self._start = message
@@ -248,6 +301,7 @@ class Exchange:
 
     async def _send_start(self, message: Message) -> None:
         self.response_started = True
+        self.status = message["status"]
         if message["status"] == 304 and self.plan.answer is not None:
             message = with_binary_etag(message, self.plan.arrays)
         await self._send(with_vary(message))
@@ -265,15 +319,19 @@ class Exchange:
     async def _convert(self) -> None:
         buffers: Sequence[bytes | memoryview] = ()
         if self._collected or self._method != "HEAD":
+            began = perf_counter()
             try:
                 buffers = transcode.to_msgpack(self._collected_text(), self.plan.arrays)
             except (EncodeError, DecodeError):
                 # Not JSON, or more than msgpack can carry: exactly as the app wrote it.
                 await self._release()
                 return
+            self.response_size = sum(map(len, buffers))
+            self.encode_seconds = perf_counter() - began
         start, self._start = self._start, None
         assert start is not None
-        await self._send_start(converted(start, self.plan, sum(map(len, buffers))))
+        start = converted(start, self.plan, self.response_size)
+        await self._send_start(self._with_timing(start))
         await send_body(self._send, buffers)
 
     def _collected_text(self) -> bytes:
@@ -305,6 +363,22 @@ class Exchange:
 
     # The end.
 
+    def record(self) -> ExchangeRecord:
+        """What the exchange came to so far."""
+        return ExchangeRecord(
+            method=self._method,
+            path=self._path,
+            request_media_type=self.plan.request,
+            response_media_type=self.plan.answer,
+            request_size=self.request_size,
+            response_size=self.response_size,
+            read_seconds=self.read_seconds,
+            decode_seconds=self.decode_seconds,
+            encode_seconds=self.encode_seconds,
+            status=self.status,
+            refusal=None if self.error is None else str(self.error),
+        )
+
     def let_go(self) -> None:
         """Drop what the app worked on.
 
@@ -322,3 +396,21 @@ class Exchange:
 
 
 _BODIES_BY_OTHER_MEANS: Final = ("http.response.pathsend", "http.response.zerocopysend")
+
+
+def record_of(connection: HTTPConnection) -> ExchangeRecord:
+    """What the exchange of a request came to so far; also a dependency for FastAPI.
+
+    ::
+
+        @app.post("/predict")
+        def predict(batch: Batch, record: Annotated[ExchangeRecord, Depends(record_of)]): ...
+
+    Args:
+        connection: the request.
+    """
+    scope = connection.scope
+    exchange = scope.get(SCOPE_KEY)
+    if isinstance(exchange, Exchange):
+        return exchange.record()
+    return ExchangeRecord(method=scope["method"], path=scope["path"])

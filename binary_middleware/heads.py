@@ -113,13 +113,13 @@ def _values(start: Message, wanted: bytes) -> list[bytes]:
     return [value.lower() for name, value in start["headers"] if name.lower() == wanted]
 
 
-def converted(start: Message, plan: Plan, content_length: int) -> Message:
+def converted(start: Message, plan: Plan, content_length: int | None) -> Message:
     """The start of a JSON answer that leaves as msgpack.
 
     Args:
         start: as the app sent it; one that is convertible.
         plan: one with a binary answer.
-        content_length: bytes of the msgpack; 0 where it is not known, in the answer to HEAD.
+        content_length: bytes of the msgpack, ``None`` if not known: in an answer to HEAD.
     """
     assert plan.answer is not None
     headers = _mutable_headers(with_binary_etag(start, plan.arrays))
@@ -128,7 +128,7 @@ def converted(start: Message, plan: Plan, content_length: int) -> Message:
     headers["content-type"] = media.binary_counterpart(parsed.essence, plan.answer)
     for name in _DESCRIBE_THE_JSON:
         del headers[name]
-    if content_length:
+    if content_length is not None:
         headers["content-length"] = str(content_length)
     return {**start, "headers": headers.raw}
 
@@ -164,6 +164,12 @@ def _with_merged_vary(start: Message) -> Message:
         return start
     headers.add_vary_header("Accept")
     return {**start, "headers": headers.raw}
+
+
+def with_server_timing(start: Message, **seconds: float) -> Message:
+    """An answer's start with a ``Server-Timing`` field (W3C Server Timing §3), in milliseconds."""
+    metrics = ", ".join(f"{name};dur={1000 * each:.3f}" for name, each in seconds.items())
+    return {**start, "headers": [*start["headers"], (b"server-timing", metrics.encode())]}
 
 
 def _mutable_headers(start: Message) -> MutableHeaders:

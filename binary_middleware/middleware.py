@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +14,7 @@ from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.heads import with_vary
 from binary_middleware.negotiation import Negotiator
 from binary_middleware.options import BinaryOptions, make_overrides, with_overrides
+from binary_middleware.record import ExchangeRecord
 from binary_middleware.resolution import Resolver
 from binary_middleware.rules import RouteRule
 
@@ -111,13 +113,21 @@ class BinaryMiddleware:
             elif name == b"if-match":
                 has_if_match = True
         plan = negotiator.plan(content_type, accept)
-        if plan.is_none_of_ours:
-            scope[SCOPE_KEY] = negotiator.options
+        options = negotiator.options
+        if plan.is_none_of_ours and options.on_exchange is None:
+            scope[SCOPE_KEY] = options
             if has_if_match:
                 scope = _without_suffixes(scope)
             await self.app(scope, receive, _varying(send))
             return
-        exchange = Exchange(scope, receive, send, plan, negotiator.options)
+        exchange = Exchange(scope, receive, send, plan, options)
+        try:
+            await self._run(exchange, scope)
+        finally:
+            if options.on_exchange is not None and not exchange.stepped_aside:
+                _report(options.on_exchange, exchange.record())
+
+    async def _run(self, exchange: Exchange, scope: Scope) -> None:
         exchange.error = exchange.refusal()
         if exchange.error is None:
             try:
@@ -146,6 +156,14 @@ class BinaryMiddleware:
         return negotiator
 
 
+def _report(on_exchange: Callable[[ExchangeRecord], None], record: ExchangeRecord) -> None:
+    try:
+        on_exchange(record)
+    except Exception:  # the answer is out, and its sender has no part in it
+        _LOGGER.exception("on_exchange raised for %s %s", record.method, record.path)
+
+
+_LOGGER: Final = logging.getLogger("binary_middleware")
 _FOUND_OUT: Final = ("route", "endpoint", "path_params")
 
 

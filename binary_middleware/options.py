@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from binary_middleware.codec import MAX_STRUCTURE_SIZE
 from binary_middleware.media import parse_media_type
+from binary_middleware.record import ExchangeRecord
 
 Mode = Literal["negotiate", "require", "off"]
 Arrays = Literal["numpy", "map"]
@@ -58,6 +60,14 @@ class BinaryOptions:
     """Whether an answer is copied before it is sent. Arrays are otherwise read while they are
     sent, so an app that keeps changing an array that it returned needs this."""
 
+    server_timing: bool = False
+    """Whether answers in msgpack have a ``Server-Timing`` header: milliseconds for reading and
+    decoding the request, for the app, and for encoding the answer."""
+
+    on_exchange: Callable[[ExchangeRecord], None] | None = None
+    """Called with an ``ExchangeRecord`` after each exchange, whether it was binary or not. What it
+    raises is logged."""
+
     def __post_init__(self) -> None:
         for name, values in (("mode", Mode), ("arrays", Arrays)):
             if getattr(self, name) not in get_args(values):
@@ -67,6 +77,8 @@ class BinaryOptions:
             size = getattr(self, name)
             if type(size) is not int or size < 0:
                 raise ValueError(f"{name} must be a number of bytes, not {size!r}")
+        if self.on_exchange is not None and not callable(self.on_exchange):
+            raise ValueError(f"on_exchange must be callable, not {self.on_exchange!r}")
         object.__setattr__(self, "media_types", _checked_media_types(self.media_types))
 
 

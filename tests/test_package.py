@@ -25,6 +25,7 @@ LAYERS = [
     "codec.pack",
     "codec.unpack",
     "codec.__init__",
+    "record",
     "options",
     "endpoint",
     "rules",
