@@ -23,7 +23,7 @@ from binary_middleware.errors import EncodeError
 from binary_middleware.exchange import Exchange
 from binary_middleware.fields import is_array_like
 from binary_middleware.media import JSON
-from binary_middleware.starlette import BinaryResponse, further_headers
+from binary_middleware.starlette.response import BinaryResponse, further_headers
 
 
 class Document(bytes):

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive
 from binary_middleware import transcode
 from binary_middleware.codec import unpackb
 from binary_middleware.exchange import Exchange
-from binary_middleware.starlette import BinaryRequest
+from binary_middleware.starlette.request import BinaryRequest
 
 
 class RouteRequest(BinaryRequest):

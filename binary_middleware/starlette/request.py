@@ -1,0 +1,150 @@
+"""The request of the object lane, and reading it as what an endpoint asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Hashable
+from functools import lru_cache
+from typing import Any, TypeVar, overload
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope, Send
+
+from binary_middleware.exchange import SCOPE_KEY, Exchange
+from binary_middleware.summary import summarize_errors
+
+Type = TypeVar("Type")
+
+
+class BinaryRequest(Request):
+    """A request whose msgpack body was taken from its exchange.
+
+    ``json()`` gives the decoded object, with bytes and arrays in it. ``body()`` and ``stream()``
+    give what the client sent, byte for byte; once ``json()`` was called, as long as no array in
+    it was changed.
+    """
+
+    def __init__(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(scope, receive, send)
+        self.exchange = exchange
+
+    async def read(self) -> None:
+        """Read the body into the exchange.
+
+        Raises:
+            ClientDisconnect: the client went away before its end.
+            RequestError: the body is refused.
+        """
+        if not await self.exchange.read(self._receive):
+            self._is_disconnected = True
+            raise ClientDisconnect
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            await self.read()
+            self._stream_consumed = True
+            self._body = self.exchange.body.received()
+        return self._body
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        yield await self.body()
+        yield b""
+
+    async def json(self) -> Any:
+        if not self.exchange.was_read:
+            await self.read()
+        return self.exchange.value()
+
+
+class InvalidBody(HTTPException):
+    """The body of a request is not JSON (400), or not what the endpoint asked for (422).
+
+    Without a handler of the app's own, Starlette answers it with problem details (RFC 9457), which
+    leave in the client's format.
+
+    Attributes:
+        errors: for 422, what pydantic found: ``type``, ``loc``, ``msg`` and a short ``input``.
+    """
+
+    def __init__(self, status: int, title: str, detail: str, errors: list[Any] | None = None):
+        self.errors = errors or []
+        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        if errors is not None:
+            problem["errors"] = errors
+        # Starlette's handler answers with the detail as it is, and with these headers.
+        super().__init__(status, json.dumps(problem), {"content-type": "application/problem+json"})
+
+
+@overload
+async def read(request: Request) -> Any: ...
+@overload
+async def read(request: Request, type_: type[Type]) -> Type: ...
+@overload
+async def read(request: Request, type_: Any) -> Any: ...
+async def read(request: Request, type_: Any = Any) -> Any:
+    """The body of a request as objects, whether it came as msgpack or as JSON.
+
+    ::
+
+        async def predict(request: Request) -> Response:
+            batch = await read(request, Batch)
+
+    In msgpack, bytes are ``bytes`` and arrays are arrays. In JSON, arrays are maps of ``shape``,
+    ``dtype`` and ``data_b64``, which ``NumpyArrayField`` takes as well, and bytes are text, which
+    pydantic decodes as its ``val_json_bytes`` says.
+
+    Args:
+        request: of the endpoint; its body must not have been read in another way.
+        type_: what pydantic can validate: a model, a dataclass, a ``TypedDict``, ``list[int]``.
+            Without it the body comes as it is.
+
+    Raises:
+        InvalidBody: the body is not JSON, or not valid.
+        RequestError: the body is not msgpack; it is answered by the middleware.
+        ClientDisconnect: the client went away before the end of the body.
+    """
+    exchange = request.scope.get(SCOPE_KEY)
+    if not isinstance(exchange, Exchange) or not (exchange.take_request() or exchange.was_read):
+        return _validated_json(type_, await request.body())
+    if not await exchange.read(request.receive):
+        raise ClientDisconnect
+    if not len(exchange.body):
+        raise InvalidBody(400, "Bad Request", "the body is empty")
+    document = exchange.value()
+    if type_ is Any:
+        return document
+    try:
+        return _adapter(type_).validate_python(document)
+    except ValidationError as exc:
+        raise _invalid(exc) from None
+
+
+def _validated_json(type_: Any, text: bytes) -> Any:
+    if not text:
+        raise InvalidBody(400, "Bad Request", "the body is empty")
+    try:
+        return _adapter(type_).validate_json(text)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise InvalidBody(400, "Bad Request", f"the body is not JSON: {first['msg']}") from None
+        raise _invalid(exc) from None
+
+
+def _adapter(type_: Any) -> TypeAdapter[Any]:
+    return _kept_adapter(type_) if isinstance(type_, Hashable) else TypeAdapter(type_)
+
+
+@lru_cache(maxsize=512)
+def _kept_adapter(type_: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(type_)
+
+
+def _invalid(exc: ValidationError) -> InvalidBody:
+    found = exc.errors(include_url=False, include_context=False)
+    errors = summarize_errors(found, to_jsonable_python)
+    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    return InvalidBody(422, "Unprocessable Content", f"{count} in the body", errors)

@@ -1,0 +1,150 @@
+"""Answers in msgpack, and answers that are msgpack or JSON as the client wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pybase64
+from pydantic_core import SchemaSerializer, core_schema
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from binary_middleware.body import send_body
+from binary_middleware.errors import EncodeError
+from binary_middleware.exchange import SCOPE_KEY, Exchange
+from binary_middleware.fields import NumpyArrayField, is_array_like
+from binary_middleware.media import JSON
+
+
+class BinaryResponse(Response):
+    """An answer in msgpack, sent from its buffers in slices.
+
+    Args:
+        buffers: the document, as ``codec.pack_buffers`` gives it.
+        media_type: its Content-Type.
+        status_code: the status.
+        raw_headers: further header fields; Content-Type and Content-Length are left out.
+        background: what runs after the answer.
+    """
+
+    def __init__(
+        self,
+        buffers: Sequence[bytes | memoryview],
+        media_type: str,
+        *,
+        status_code: int = 200,
+        raw_headers: Sequence[tuple[bytes, bytes]] = (),
+        background: BackgroundTask | None = None,
+    ) -> None:
+        self.buffers = buffers
+        self.status_code = status_code
+        self.media_type = media_type
+        self.background = background
+        length = sum(map(len, buffers))
+        self.raw_headers = [
+            (b"content-length", str(length).encode()),
+            (b"content-type", media_type.encode("latin-1")),
+        ]
+        self.raw_headers += further_headers(raw_headers)
+
+    @property
+    def body(self) -> bytes:  # joined only for those who ask
+        return b"".join(self.buffers)
+
+    @body.setter
+    def body(self, body: bytes) -> None:
+        self.buffers = [body]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = scope.get(SCOPE_KEY)
+        headers = self.raw_headers
+        if isinstance(exchange, Exchange):
+            headers = exchange.take_answer(headers)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
+        await send_body(send, self.buffers)
+        if self.background is not None:
+            await self.background()
+
+
+def further_headers(raw_headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Header fields without those that a response makes of its own body."""
+    own = (b"content-length", b"content-type")
+    return [field for field in raw_headers if field[0].lower() not in own]
+
+
+class NegotiatedResponse(Response):
+    """An answer in msgpack or in JSON, as negotiated.
+
+    ::
+
+        return NegotiatedResponse({"edges": array, "png": data})
+
+    In msgpack, arrays are arrays and bytes are bytes. In JSON, arrays are maps of ``shape``,
+    ``dtype`` and ``data_b64``, bytes are base64 text as pydantic writes it (RFC 4648 §5), and NaN
+    and infinities the tokens that Python's ``json`` reads. Without a middleware around the app it
+    is JSON. What msgpack cannot carry, such as an integer of more than 64 bits, leaves as JSON.
+
+    Args:
+        content: what pydantic can dump (models, dataclasses, containers, dates), arrays and bytes.
+        status_code: the status.
+        headers: further header fields.
+        background: what runs after the answer.
+    """
+
+    def __init__(
+        self,
+        content: Any,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        background: BackgroundTask | None = None,
+    ) -> None:
+        self.content = content
+        self.status_code = status_code
+        self.background = background
+        self.raw_headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in (headers or {}).items()
+        ]
+
+    @property
+    def body(self) -> bytes:  # type: ignore[override]  # made when it is asked for
+        """The answer in JSON."""
+        return _JSON.to_json(self.content, fallback=_in_json, by_alias=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._negotiated(scope.get(SCOPE_KEY))(scope, receive, send)
+
+    def _negotiated(self, exchange: object) -> Response:
+        if isinstance(exchange, Exchange) and exchange.plan.answer is not None:
+            try:
+                buffers, media_type = exchange.pack(self.content), exchange.plan.answer
+            except EncodeError:
+                buffers, media_type = [self.body], JSON
+        else:
+            buffers, media_type = [self.body], JSON
+        return BinaryResponse(
+            buffers,
+            media_type,
+            status_code=self.status_code,
+            raw_headers=self.raw_headers,
+            background=self.background,
+        )
+
+
+_JSON: Final = SchemaSerializer(
+    core_schema.any_schema(), {"ser_json_bytes": "base64", "ser_json_inf_nan": "constants"}
+)
+
+
+def _in_json(value: Any) -> Any:
+    """What pydantic does not know."""
+    if isinstance(value, np.generic) and value.dtype.kind != "V":
+        return value.item()
+    if is_array_like(value):
+        return NumpyArrayField(np.asarray(value))
+    if isinstance(value, (memoryview, bytearray)):
+        return pybase64.b64encode(value).decode("ascii")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
