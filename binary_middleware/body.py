@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from anyio.lowlevel import checkpoint
-from starlette.types import Message, Receive, Send
+from anyio.lowlevel import cancel_shielded_checkpoint
+from starlette.types import Receive, Send
 
 from binary_middleware.codec import Moved, unpack_owned, unpackb
 from binary_middleware.coding import Decompressor
@@ -74,91 +74,79 @@ class RequestBody:
         return bytes(restored)
 
 
-async def read_body(
-    receive: Receive, content_length: int | None, max_body_size: int, coding: str | None = None
-) -> RequestBody | None:
-    """Read a request's body, into one buffer, without a second one beside it.
+class BodyReader:
+    """Reads a request's body into one buffer, without a second one beside it.
+
+    What has come is kept here, so that a reader that is cancelled can come back for the rest.
 
     Args:
-        receive: the ASGI channel, from which nothing of the body was read yet.
         content_length: what the client announced, in bytes; not more than ``max_body_size``.
         max_body_size: limit in bytes, for the body as it comes and with its coding undone.
         coding: the content coding to undo, one that ``coding`` takes.
-
-    Returns:
-        The body, or ``None`` if the client went away before its end.
-
-    Raises:
-        ContentTooLarge: there is more than ``max_body_size``, or more than was announced.
-        DecodeError: the body is not in its content coding.
     """
-    message = await receive()
-    if coding is not None:
-        return await _read_coded(receive, message, max_body_size, Decompressor(coding))
-    if message["type"] != "http.request":
-        return None
-    chunk = message.get("body", b"")
-    if not message.get("more_body", False):
-        _check_size(len(chunk), content_length, max_body_size)
-        return RequestBody(chunk, is_ours=False)
-    if content_length is None:
-        return await _read_unannounced(receive, chunk, max_body_size)
-    buffer = np.empty(content_length, np.uint8)
-    filled = 0
-    while True:
-        end = filled + len(chunk)
-        _check_size(end, content_length, max_body_size)
-        if chunk:
-            buffer[filled:end] = np.frombuffer(chunk, np.uint8)
-        filled = end
-        if not message.get("more_body", False):
-            return RequestBody(buffer[:filled], is_ours=True)
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        chunk = message.get("body", b"")
 
+    def __init__(
+        self, content_length: int | None, max_body_size: int, coding: str | None = None
+    ) -> None:
+        self._content_length = content_length
+        self._max_body_size = max_body_size
+        self._decompressor = None if coding is None else Decompressor(coding)
+        self._received = 0
+        self._buffer: np.ndarray[Any, Any] | None = None  # of the announced length
+        self._collected = bytearray()  # grows in place where the system can do that
 
-def _check_size(size: int, content_length: int | None, max_body_size: int) -> None:
-    if content_length is not None and size > content_length:
-        raise ContentTooLarge("the body is longer than its Content-Length")
-    if size > max_body_size:
-        raise body_too_large(max_body_size)
+    async def read(self, receive: Receive) -> RequestBody | None:
+        """Read to the end of the body.
 
+        Returns:
+            The body, or ``None`` if the client went away before its end.
 
-async def _read_unannounced(
-    receive: Receive, first_chunk: bytes, max_body_size: int
-) -> RequestBody | None:
-    collected = bytearray()  # grows in place where the system can do that
-    chunk, more_body = first_chunk, True
-    while True:
-        _check_size(len(collected) + len(chunk), None, max_body_size)
-        collected += chunk
-        if not more_body:
-            return RequestBody(np.frombuffer(collected, np.uint8), is_ours=True)
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        chunk, more_body = message.get("body", b""), message.get("more_body", False)
+        Raises:
+            ContentTooLarge: there is more than ``max_body_size``, or more than was announced.
+            DecodeError: the body is not in its content coding.
+        """
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            chunk, more_body = message.get("body", b""), message.get("more_body", False)
+            if not (self._received or more_body or self._decompressor):
+                self._check_size(len(chunk))
+                return RequestBody(chunk, is_ours=False)
+            await self._add(chunk)
+            if not more_body:
+                return self._whole()
 
+    async def _add(self, chunk: bytes) -> None:
+        start, self._received = self._received, self._received + len(chunk)
+        if self._decompressor is not None:
+            self._check_size(self._received, announced=False)
+            for piece in self._decompressor.pieces(chunk):
+                self._check_size(len(self._collected) + len(piece), announced=False)
+                self._collected += piece
+                # A small chunk can hold a large body, and others wait meanwhile.
+                await cancel_shielded_checkpoint()
+            return
+        self._check_size(self._received)
+        if self._content_length is None:
+            self._collected += chunk
+        elif chunk:
+            if self._buffer is None:
+                self._buffer = np.empty(self._content_length, np.uint8)
+            self._buffer[start : self._received] = np.frombuffer(chunk, np.uint8)
 
-async def _read_coded(
-    receive: Receive, message: Message, max_body_size: int, decompressor: Decompressor
-) -> RequestBody | None:
-    received, collected = 0, bytearray()
-    while message["type"] == "http.request":
-        chunk = message.get("body", b"")
-        received += len(chunk)
-        _check_size(received, None, max_body_size)
-        for piece in decompressor.pieces(chunk):
-            _check_size(len(collected) + len(piece), None, max_body_size)
-            collected += piece
-            await checkpoint()  # a small chunk can hold a large body, and others wait meanwhile
-        if not message.get("more_body", False):
-            decompressor.end()
-            return RequestBody(np.frombuffer(collected, np.uint8), is_ours=True)
-        message = await receive()
-    return None
+    def _whole(self) -> RequestBody:
+        if self._decompressor is not None:
+            self._decompressor.end()
+        if self._buffer is not None:
+            return RequestBody(self._buffer[: self._received], is_ours=True)
+        return RequestBody(np.frombuffer(self._collected, np.uint8), is_ours=True)
+
+    def _check_size(self, size: int, *, announced: bool = True) -> None:
+        if announced and self._content_length is not None and size > self._content_length:
+            raise ContentTooLarge("the body is longer than its Content-Length")
+        if size > self._max_body_size:
+            raise body_too_large(self._max_body_size)
 
 
 def body_too_large(max_body_size: int) -> ContentTooLarge:

@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
 from binary_middleware import transcode
-from binary_middleware.body import RequestBody, body_too_large, read_body, send_body
+from binary_middleware.body import BodyReader, RequestBody, body_too_large, send_body
 from binary_middleware.codec import pack_buffers
 from binary_middleware.coding import TAKEN, decompress
 from binary_middleware.errors import (
@@ -32,6 +32,7 @@ from binary_middleware.heads import (
     converted,
     is_convertible,
     is_one_that_is_taken,
+    not_modified,
     problem_response,
     request_head,
     with_binary_etag,
@@ -76,6 +77,7 @@ class Exchange:
     _own_headers: Headers | None = None
     # The request.
     _body_was_asked_for = False
+    _reader: BodyReader | None = None
     _body: RequestBody | None = None
     _is_decoded = False
     _value: Any = None
@@ -139,9 +141,10 @@ class Exchange:
             raise self.error
         if self._forwards_body:
             return await self._receive()
-        self._forwards_body = True
         try:
             body = await self._read(self._receive)
+            # Not before: an app may stop waiting for the body, and come back for it.
+            self._forwards_body = True
             if body is None:
                 return {"type": "http.disconnect"}
             self._body = None  # nobody else will want it
@@ -151,6 +154,11 @@ class Exchange:
                 text = transcode.to_json(body.unpack(self.options.max_structure_size))
                 self.decode_seconds = perf_counter() - began
         except RequestError as exc:
+            self._forwards_body = True
+            if self.response_started:
+                # Too late for a refusal. An app that streams its answer only waits here for the
+                # client to go; and nobody takes an empty body for JSON.
+                return {"type": "http.request", "body": b"", "more_body": False}
             self.error = exc
             raise
         # Only now the length is known. The list is the app's own copy; whoever has looked
@@ -193,12 +201,14 @@ class Exchange:
     async def _read(self, receive: Receive) -> RequestBody | None:
         self._body_was_asked_for = True
         began, head = perf_counter(), self._head
-        self._body = await read_body(
-            receive,
-            head.content_length,
-            self.options.max_body_size,
-            head.codings[0] if head.codings else None,
-        )
+        if self._reader is None:
+            self._reader = BodyReader(
+                head.content_length,
+                self.options.max_body_size,
+                head.codings[0] if head.codings else None,
+            )
+        self._body = await self._reader.read(receive)
+        self._reader = None
         self.read_seconds = perf_counter() - began
         if self._body is not None:
             self.request_size = len(self._body)
@@ -260,6 +270,7 @@ class Exchange:
         """
         if self.error is not None:
             return headers  # it is dropped
+        headers = [field for field in headers if field[0] != b"accept-ranges"]
         start = with_vary(with_binary_etag({"headers": headers}, self.plan.arrays))
         self._own_headers = self._with_timing(start)["headers"]
         return self._own_headers
@@ -283,7 +294,10 @@ class Exchange:
         elif self.error is not None and not self.response_started:
             pass
         elif message["type"] == "http.response.start":
-            if message.get("headers") is self._own_headers is not None:
+            if not isinstance(message.get("headers"), list):
+                # Any iterable will do for ASGI, also one that can be read only once.
+                message = {**message, "headers": list(message.get("headers", ()))}
+            if message["headers"] is self._own_headers is not None:
                 self._forwards_answer = self.response_started = True
                 self.status = message["status"]
                 await self._send(message)
@@ -303,7 +317,7 @@ class Exchange:
         self.response_started = True
         self.status = message["status"]
         if message["status"] == 304 and self.plan.answer is not None:
-            message = with_binary_etag(message, self.plan.arrays)
+            message = not_modified(message, self.plan.arrays)
         await self._send(with_vary(message))
 
     async def _collect(self, message: Message) -> None:

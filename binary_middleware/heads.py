@@ -46,6 +46,8 @@ def request_head(client_headers: Headers, method: str, plan: Plan) -> RequestHea
                     # More digits than any limit has; all of them could take very long.
                     content_length = int(value.lstrip(b"0")[:20] or 0)
                 continue  # the length of the JSON text is known, and added, when the text is
+            if name == b"transfer-encoding":
+                continue  # the JSON text has a length (RFC 9112 §6.2)
             if name == b"content-encoding":
                 codings.append(value)
                 continue  # it is undone, or the request is refused
@@ -79,6 +81,16 @@ _DESCRIBE_THE_JSON: Final = (
     "content-md5",
     "digest",
     "repr-digest",
+    "transfer-encoding",
+)
+_NOT_IN_A_304: Final = (
+    b"content-digest",
+    b"content-encoding",
+    b"content-length",
+    b"content-md5",
+    b"content-type",
+    b"digest",
+    b"repr-digest",
 )
 
 
@@ -128,7 +140,8 @@ def converted(start: Message, plan: Plan, content_length: int | None) -> Message
     headers["content-type"] = media.binary_counterpart(parsed.essence, plan.answer)
     for name in _DESCRIBE_THE_JSON:
         del headers[name]
-    if content_length is not None:
+    # Trailers follow chunks (RFC 9112 §7.1.2), so that such an answer has no length.
+    if content_length is not None and not start.get("trailers", False):
         headers["content-length"] = str(content_length)
     return {**start, "headers": headers.raw}
 
@@ -148,13 +161,25 @@ def with_binary_etag(start: Message, arrays: str) -> Message:
     return {**start, "headers": exchanged}
 
 
+def not_modified(start: Message, arrays: str) -> Message:
+    """The start of a 304 to a client that has the msgpack: nothing in it describes the JSON.
+
+    A cache updates what it stored with these fields (RFC 9111 §4.3.4), and RFC 9110 §15.4.5 asks
+    for no more than the tag and what governs caching.
+    """
+    start = with_binary_etag(start, arrays)
+    headers = [field for field in start["headers"] if field[0].lower() not in _NOT_IN_A_304]
+    return {**start, "headers": headers}
+
+
 def with_vary(start: Message) -> Message:
     """An answer's start with ``Accept`` among its Vary (RFC 9110 §12.5.5)."""
-    headers = start.get("headers", ())
+    headers = list(start.get("headers", ()))  # an iterable, perhaps one to be read once
     for name, _ in headers:
         if len(name) == 4 and name.lower() == b"vary":
-            return _with_merged_vary(start)
-    return {**start, "headers": [*headers, _VARY]}
+            return _with_merged_vary({**start, "headers": headers})
+    headers.append(_VARY)
+    return {**start, "headers": headers}
 
 
 def _with_merged_vary(start: Message) -> Message:

@@ -116,9 +116,14 @@ class BinaryMiddleware:
         options = negotiator.options
         if plan.is_none_of_ours and options.on_exchange is None:
             scope[SCOPE_KEY] = options
-            if has_if_match:
-                scope = _without_suffixes(scope)
-            await self.app(scope, receive, _varying(send))
+            if not has_if_match:
+                await self.app(scope, receive, _varying(send))
+                return
+            inner = _without_suffixes(scope)
+            try:
+                await self.app(inner, receive, _varying(send))
+            finally:
+                _show_what_was_found_out(inner, scope)
             return
         exchange = Exchange(scope, receive, send, plan, options)
         try:
@@ -137,10 +142,7 @@ class BinaryMiddleware:
                 if exchange.error is None or exchange.response_started:
                     raise
             finally:
-                # What a router found out, for middleware around us that reports by route.
-                for key in _FOUND_OUT:
-                    if key in exchange.scope:
-                        scope[key] = exchange.scope[key]
+                _show_what_was_found_out(exchange.scope, scope)
                 exchange.let_go()
         if exchange.error is not None and not exchange.response_started:
             await exchange.send_error(exchange.error)
@@ -165,6 +167,13 @@ def _report(on_exchange: Callable[[ExchangeRecord], None], record: ExchangeRecor
 
 _LOGGER: Final = logging.getLogger("binary_middleware")
 _FOUND_OUT: Final = ("route", "endpoint", "path_params")
+
+
+def _show_what_was_found_out(inner: Scope, outer: Scope) -> None:
+    """What a router found out, for middleware around us that reports by route."""
+    for key in _FOUND_OUT:
+        if key in inner:
+            outer[key] = inner[key]
 
 
 def _without_suffixes(scope: Scope) -> Scope:

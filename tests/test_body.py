@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from binary_middleware.body import SLICE, RequestBody, read_body, send_body, slices
+from binary_middleware.body import SLICE, BodyReader, RequestBody, send_body, slices
 from binary_middleware.codec import Moved, packb, unpack_owned
 from binary_middleware.errors import ContentTooLarge
 
@@ -73,7 +73,7 @@ def read(chunks: list[Any], content_length: int | None, limit: int = 1000) -> Re
     async def receive() -> Message:
         return messages.pop(0)
 
-    return anyio.run(read_body, receive, content_length, limit)
+    return anyio.run(BodyReader(content_length, limit).read, receive)
 
 
 @pytest.mark.parametrize("announced", [True, False])
