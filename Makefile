@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test test-all bench bench-quick lint types format clean
+.PHONY: help demo serve test test-all test-oldest browser bench bench-quick lint types format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo "make serve     set up, start the example app and leave it running"
 	@echo "make test      set up and pass the tests"
 	@echo "make test-all  the same and the tests that need heavy packages"
+	@echo "make test-oldest  the tests of both lanes with the oldest versions that work"
 	@echo "make bench     measure against other servers and clients, about 12 minutes"
 	@echo "make bench-quick  the same in less than two"
 	@echo "make lint      ruff: rules and format"
@@ -34,10 +35,34 @@ serve: $(VENV)/.installed-example
 	$(BIN)/python -m example_app
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --ignore=tests/heavy
+	$(BIN)/python -m pytest --ignore=tests/heavy --ignore=tests/frameworks --ignore=tests/browser
 
-test-all: $(VENV)/.installed-heavy
+test-all: $(VENV)/.installed-heavy browser
 	$(BIN)/python -m pytest --every-path
+
+# A browser is the system's: Debian's, where we may install it.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	  --no-install-recommends chromium chromium-driver >/dev/null; \
+	else echo "chromium and chromedriver are not there: the tests in a browser will be skipped"; fi
+
+OLDEST := .venv-oldest
+$(OLDEST)/.installed: pyproject.toml tests/frameworks/oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(OLDEST)/bin/python -m pip install --quiet --editable . --group test \
+	  --constraint tests/frameworks/oldest.txt
+	@touch $@
+
+# Left out is what these versions do not have: FastAPI's own limit of bodies, and a deque under Any.
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest tests/fastapi_lane tests/test_starlette_lane.py \
+	  tests/test_middleware.py tests/test_over_the_wire.py tests/frameworks/test_fastapi_ways.py \
+	  -k "not own_limit and not containers"
+	$(OLDEST)/bin/python -m pytest tests/frameworks/test_frameworks.py \
+	  -k "uvicorn-raw or uvicorn-starlette or uvicorn-fastapi"
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m tests.benchmarks
@@ -57,4 +82,4 @@ format: $(VENV)/.installed-lint
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo_output
+	rm -rf $(VENV) $(OLDEST) demo_output

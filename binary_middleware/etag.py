@@ -18,6 +18,23 @@ _TAG: Final = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*+)"')
 _LIST: Final = re.compile(rb'(?:[ \t,]*+(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+")++[ \t,]*+')
 
 
+def of_completed(etag: bytes, digest: str) -> bytes:
+    """The tag, strong or weak, of an OpenAPI document that was completed to one of this digest."""
+    match = _TAG.fullmatch(etag.strip())
+    if match is None:
+        return etag
+    return b'%b"%b--openapi-%b"' % (match[1] or b"", match[2], digest.encode())
+
+
+def matches(if_none_match: bytes, etag: bytes) -> bool:
+    """Whether ``If-None-Match`` names a tag, by weak comparison (RFC 9110 §8.8.3.2 and §13.1.2)."""
+    own = _TAG.fullmatch(etag.strip())
+    if own is None or (if_none_match.strip() != b"*" and not _LIST.fullmatch(if_none_match)):
+        return False
+    tags = [match[2] for match in _TAG.finditer(if_none_match)]
+    return own[2] in tags or not tags
+
+
 def of_msgpack(etag: bytes, arrays: str) -> bytes:
     """The tag of the msgpack, from the tag of the JSON."""
     match = _TAG.fullmatch(etag.strip())

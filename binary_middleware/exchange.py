@@ -10,6 +10,7 @@ is: the *object lane*.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from time import perf_counter
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ from binary_middleware.errors import (
     UnsupportedMediaType,
 )
 from binary_middleware.heads import (
+    ADAPTED,
+    VARY,
     Headers,
     content_codings_of,
     converted,
@@ -270,10 +273,14 @@ class Exchange:
         """
         if self.error is not None:
             return headers  # it is dropped
-        headers = [field for field in headers if field[0] != b"accept-ranges"]
-        start = with_vary(with_binary_etag({"headers": headers}, self.plan.arrays))
-        self._own_headers = self._with_timing(start)["headers"]
-        return self._own_headers
+        if self.options.server_timing or not ADAPTED.isdisjoint(map(_name, headers)):
+            headers = [field for field in headers if field[0] != b"accept-ranges"]
+            start = with_vary(with_binary_etag({"headers": headers}, self.plan.arrays))
+            headers = self._with_timing(start)["headers"]
+        else:
+            headers = [*headers, VARY]
+        self._own_headers = headers
+        return headers
 
     def _with_timing(self, start: Message) -> Message:
         if not self.options.server_timing:
@@ -409,6 +416,7 @@ class Exchange:
         await send_body(self._send, buffers)
 
 
+_name: Final = itemgetter(0)
 _BODIES_BY_OTHER_MEANS: Final = ("http.response.pathsend", "http.response.zerocopysend")
 
 

@@ -1,7 +1,13 @@
 """Pydantic field types for numpy arrays, and the policy of which dtypes may travel.
 
 This file imports numpy and pydantic and nothing else, so that a client can copy it into its own
-code base and have the same fields as the server.
+code base and have the same fields as the server::
+
+    class Picture(BaseModel):
+        pixels: Annotated[NDArray[np.uint8], Array(None, None, 3)]
+        histogram: Float64Array
+        more: NumpyArrayField  # an array of any dtype and shape
+        png: BinaryBytes
 
 JSON form of an array (the layout of the Chains framework's ``NumpyArrayField``, ``truss`` 0.18)::
 
@@ -21,25 +27,66 @@ import binascii
 import math
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
-from typing import Any, Final
+from types import EllipsisType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 import numpy as np
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
-from pydantic_core import core_schema
+from numpy.typing import NDArray
+from pydantic import (
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PydanticSchemaGenerationError,
+    TypeAdapter,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 __all__ = [
+    "Array",
+    "BinaryBytes",
+    "BoolArray",
+    "BoundArray",
+    "Complex64Array",
+    "Complex128Array",
+    "Dim",
+    "Float16Array",
+    "Float32Array",
+    "Float64Array",
+    "Int8Array",
+    "Int16Array",
+    "Int32Array",
+    "Int64Array",
     "NumpyArrayField",
+    "UInt8Array",
+    "UInt16Array",
+    "UInt32Array",
+    "UInt64Array",
     "as_ndarray",
     "check_dtype",
     "dtype_spec",
     "from_buffer",
     "from_map",
     "is_array_like",
+    "is_extension",
     "parse_dtype",
+    "register_dtype",
     "to_buffer",
+    "to_map",
 ]
 
 MAX_DIMS: Final = 64
@@ -76,7 +123,8 @@ def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
     Allowed are numpy's own types of the kinds b, i, u, f, c, S, U, M, m and V, and structured
     types of these. Not allowed is whatever holds pointers (object, ``StringDType``), and types
-    of other libraries (``ml_dtypes``), whose names numpy alone cannot read back.
+    of other libraries (``ml_dtypes``), whose names numpy alone cannot read back, unless they
+    were registered (see :func:`register_dtype`).
 
     Raises:
         ValueError: the dtype is not allowed.
@@ -89,9 +137,39 @@ def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
         for name in dtype.names:
             check_dtype(dtype[name])
         _check_layout(dtype)
-    elif not _is_numpys_own(dtype):
+    elif not _is_numpys_own(dtype) and not is_extension(dtype):
         raise ValueError(f"arrays of dtype {_shorten(str(dtype))} cannot be carried")
     return dtype
+
+
+def register_dtype(dtype: Any) -> None:
+    """Allow a dtype of another library, which then travels under its name (``"bfloat16"``).
+
+    Its elements are carried as they are in memory, so both sides must know the type by that name.
+
+    Args:
+        dtype: a type, such as ``ml_dtypes.bfloat16``, or its dtype.
+
+    Raises:
+        ValueError: not a type that another library registered with numpy, one whose elements hold
+            pointers, or a machine whose memory is not in the order of the wire.
+    """
+    dtype = np.dtype(dtype)
+    if dtype.isbuiltin != 2 or dtype.hasobject or not dtype.name.isidentifier():
+        raise ValueError(f"{_shorten(str(dtype))} is not a dtype of another library")
+    if sys.byteorder != "little":
+        raise ValueError("dtypes of other libraries travel in little-endian order only")
+    _EXTENSIONS[dtype.name] = dtype
+
+
+_EXTENSIONS: Final[dict[str, np.dtype[Any]]] = {}
+
+
+def is_extension(dtype: np.dtype[Any]) -> bool:
+    """Whether a dtype is one of another library that was registered: its name is its wire form."""
+    if not _EXTENSIONS or dtype.isbuiltin != 2:
+        return False
+    return dtype.name in _EXTENSIONS and _EXTENSIONS[dtype.name] == dtype
 
 
 @lru_cache(maxsize=256)
@@ -131,7 +209,8 @@ def parse_dtype(spec: object) -> np.dtype[Any]:
     if isinstance(spec, bytes):
         spec = spec.decode("ascii", "replace")
     if isinstance(spec, str):
-        return _parse_plain(spec)
+        extension = _EXTENSIONS.get(spec)
+        return _parse_plain(spec) if extension is None else extension
     if isinstance(spec, (list, tuple)):
         return _parse_descr(spec, _Budget())
     raise ValueError(f"dtype must be a string or a list of fields, got {type(spec).__name__}")
@@ -306,8 +385,8 @@ def as_ndarray(value: Any) -> np.ndarray[Any, Any]:
             "masked arrays cannot be carried: send .filled(...), or data and mask as two arrays"
         )
     if not isinstance(value, np.ndarray):
-        if not is_array_like(value):
-            raise ValueError(f"expected an array, got {type(value).__name__}")
+        if not is_array_like(value) or _is_sparse(value):
+            raise ValueError(_no_array(value))
         try:
             if hasattr(type(value), "__array__"):
                 value = np.asarray(value)
@@ -321,6 +400,34 @@ def as_ndarray(value: Any) -> np.ndarray[Any, Any]:
     if value.size and not value.itemsize:
         raise ValueError(f"arrays of dtype {_shorten(str(value.dtype))} have no size to be read by")
     return value if type(value) is np.ndarray else np.asarray(value)
+
+
+def _is_sparse(value: object) -> bool:
+    # ``toarray`` is that of SciPy, ``todense`` that of the others; arrays have neither.
+    kind = type(value)
+    return hasattr(kind, "toarray") or hasattr(kind, "todense")
+
+
+def _no_array(value: object) -> str:
+    if _is_sparse(value):
+        return (
+            "sparse arrays cannot be carried: send .toarray() or .todense(), or their parts "
+            "(data and indices) as arrays"
+        )
+    return f"expected an array, got {type(value).__name__}"
+
+
+def to_map(array: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """The JSON map of an array, which :func:`from_map` reads.
+
+    Raises:
+        ValueError: the dtype is not allowed.
+    """
+    return {
+        "shape": list(array.shape),
+        "dtype": dtype_spec(check_dtype(array.dtype)),
+        "data_b64": binascii.b2a_base64(to_buffer(array), newline=False).decode("ascii"),
+    }
 
 
 def from_map(value: Mapping[Any, Any]) -> np.ndarray[Any, Any]:
@@ -357,11 +464,13 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _equal(mine: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> bool:
+def same_elements(mine: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> bool:
+    """Whether two arrays of one dtype have one shape and equal elements; NaN equals NaN."""
     # numpy knows no equal_nan for structured types.
     if mine.dtype.names is not None:
-        return all(_equal(mine[name], theirs[name]) for name in mine.dtype.names)
-    return np.array_equal(mine, theirs, equal_nan=mine.dtype.kind in "fcmM")
+        return all(same_elements(mine[name], theirs[name]) for name in mine.dtype.names)
+    has_nan = mine.dtype.kind in "fcmM" or is_extension(mine.dtype)
+    return np.array_equal(mine, theirs, equal_nan=has_nan)
 
 
 # -- the field ---------------------------------------------------------------------------------
@@ -409,7 +518,7 @@ class NumpyArrayField:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NumpyArrayField):
             return NotImplemented
-        return self.array.dtype == other.array.dtype and _equal(self.array, other.array)
+        return self.array.dtype == other.array.dtype and same_elements(self.array, other.array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.array, dtype=dtype, copy=copy)
@@ -426,13 +535,7 @@ class NumpyArrayField:
     def _serialize(value: Any, info: core_schema.SerializationInfo) -> Any:
         # Models made by ``model_construct`` may hold the bare array.
         array = value.array if isinstance(value, NumpyArrayField) else as_ndarray(value)
-        if not info.mode_is_json():
-            return array
-        return {
-            "shape": list(array.shape),
-            "dtype": dtype_spec(check_dtype(array.dtype)),
-            "data_b64": binascii.b2a_base64(to_buffer(array), newline=False).decode("ascii"),
-        }
+        return to_map(array) if info.mode_is_json() else array
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -468,3 +571,806 @@ class NumpyArrayField:
 
 # What pydantic asks a value for where the field says ``Any``.
 NumpyArrayField.__pydantic_serializer__ = TypeAdapter(NumpyArrayField).serializer  # type: ignore[attr-defined]
+
+
+# -- arrays of a dtype and a shape -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Dim:
+    """One dimension of an array: its name, and the sizes that it may have.
+
+    Attributes:
+        name: dimensions of one name are of one size within an array, and within an
+            ``ArrayModel`` (:mod:`binary_middleware.arrays`).
+        ge: the least size.
+        le: the greatest size, ``None`` for any.
+
+    Raises:
+        ValueError: the name is empty, or no size is left.
+    """
+
+    name: str | None = None
+    _: KW_ONLY
+    ge: int = 0
+    le: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.name == "" or self.ge < 0 or (self.le is not None and self.le < self.ge):
+            raise ValueError("a dimension needs a name that is not empty, and 0 <= ge <= le")
+
+    def __str__(self) -> str:
+        if self.ge == self.le:
+            sizes = str(self.ge)
+        elif self.ge or self.le is not None:
+            sizes = f"{self.ge}..{'' if self.le is None else self.le}"
+        else:
+            return self.name or "*"
+        return f"{self.name}={sizes}" if self.name else sizes
+
+    def takes(self, size: int) -> bool:
+        """Whether the dimension may be of this size."""
+        return self.ge <= size and (self.le is None or size <= self.le)
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON schema of the size."""
+        schema: dict[str, Any] = {"type": "integer"}
+        if self.ge == self.le:
+            schema["const"] = self.ge
+        else:
+            schema["minimum"] = self.ge
+            if self.le is not None:
+                schema["maximum"] = self.le
+        if self.name:
+            schema["title"] = self.name
+        return schema
+
+
+Size = int | str | Dim | EllipsisType | None
+"""How a dimension is written: a fixed size, a name, a :class:`Dim`, ``None`` for any size, and once
+``...`` for any number of dimensions."""
+
+Casting = Literal["no", "equiv", "safe", "same_kind"]
+Order = Literal["K", "C", "F"]
+
+_BOUND: Final = "binary_middleware_array"
+
+
+@dataclass(frozen=True, init=False)
+class Array:
+    """The annotation of a field whose value is an array: its shape, and how it is converted.
+
+    ::
+
+        class Batch(BaseModel):
+            images: Annotated[NDArray[np.uint8], Array("batch", None, None, 3)]
+            weights: Annotated[NDArray[np.float32], Array("batch", casting="safe", finite=True)]
+
+    The dtype is that of the annotated type. A scalar type of no one dtype (``np.floating``,
+    ``np.str_``) stands for all of its kind, ``np.float32 | np.float64`` for either of the two, and
+    plain ``np.ndarray`` for any. Values are taken and written as by :class:`NumpyArrayField`, but
+    the value of the field is the array itself.
+
+    ``Array`` stands first among the annotations of a type. Where one ``Array`` annotates a type
+    that has one already, settings of the outer one replace those of the inner one.
+
+    Args:
+        sizes: one :data:`Size` per dimension; none at all for any shape.
+        shape: the same as one sequence, of which ``()`` is an array without dimensions.
+        dtype: a dtype that the annotated type cannot tell (``"datetime64[ms]"``, ``"U8"``,
+            structured types).
+        casting: which dtypes are converted, by the rules of ``numpy.can_cast``: ``"equiv"`` (the
+            default) swaps bytes only, ``"no"`` not even that, ``"safe"`` widens, ``"same_kind"``
+            narrows too. Values that do not fit are refused, never wrapped or cut off.
+        order: memory order of the value, as in ``numpy.array``: ``"C"``, ``"F"``, or ``"K"`` (the
+            default) for the one that came.
+        copy: as in ``numpy.array``: ``None`` (the default) copies what has to be converted,
+            ``True`` everything, and ``False`` refuses what would have to be copied.
+        finite: refuses NaN, infinities and NaT.
+        ge: the least value of an element.
+        le: the greatest value of an element.
+        lists: accepts numbers and nested lists of numbers as well, ``[[1, 2], [3, 4]]``. They
+            must fit the dtype, but are rounded where it is a float.
+
+    Raises:
+        ValueError, TypeError: a setting is wrong, or does not fit the annotated type.
+    """
+
+    shape: tuple[Size, ...] | None
+    dtype: np.dtype[Any] | None
+    casting: Casting | None
+    order: Order | None
+    copy: bool | None
+    finite: bool
+    ge: float | None
+    le: float | None
+    lists: bool
+
+    value_type: ClassVar[Any] = np.ndarray
+    """The class of the values; modules for other libraries derive from this class."""
+
+    def __init__(
+        self,
+        *sizes: Size,
+        shape: Sequence[Size] | None = None,
+        dtype: Any = None,
+        casting: Casting | None = None,
+        order: Order | None = None,
+        copy: bool | None = None,
+        finite: bool = False,
+        ge: float | None = None,
+        le: float | None = None,
+        lists: bool = False,
+    ) -> None:
+        if sizes and shape is not None:
+            raise TypeError("a shape is given as arguments or as shape=, not as both")
+        if casting not in (None, *get_args(Casting)) or order not in (None, *get_args(Order)):
+            raise ValueError(f"casting is one of {get_args(Casting)}, order of {get_args(Order)}")
+        if ge is not None and le is not None and not ge <= le:
+            raise ValueError("ge must not be greater than le")
+        if shape is None:
+            shape = sizes or None
+        self._set(
+            shape=None if shape is None else tuple(shape),
+            dtype=None if dtype is None else check_dtype(self.numpy_dtype(dtype)),
+            casting=casting,
+            order=order,
+            copy=copy,
+            finite=finite,
+            ge=ge,
+            le=le,
+            lists=lists,
+        )
+
+    def _set(self, **settings: Any) -> None:
+        for name, value in settings.items():
+            object.__setattr__(self, name, value)
+
+    # What other libraries do in their own way.
+
+    def numpy_dtype(self, dtype: Any) -> np.dtype[Any]:
+        """The numpy dtype of what was given as ``dtype``."""
+        known: np.dtype[Any] = np.dtype(dtype)
+        return known
+
+    def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
+        """The scalar types and the shape that an annotated type tells; ``()`` and ``None`` for any.
+
+        Raises:
+            TypeError: not a type that this class annotates.
+        """
+        source = without_alias(source)
+        if (get_origin(source) or source) is not np.ndarray:
+            raise TypeError(f"Array annotates a numpy array, such as NDArray[...], not {source!r}")
+        shape, dtype = get_args(source) or (Any, np.dtype[Any])
+        return _scalar_types(*(get_args(dtype) or (Any,))), _declared_shape(shape)
+
+    def read(self, value: Any) -> np.ndarray[Any, Any]:
+        """A value as a numpy array, without a copy.
+
+        Raises:
+            ValueError: it is no array, or one that cannot be carried.
+        """
+        return value.array if isinstance(value, NumpyArrayField) else as_ndarray(value)
+
+    def make(self, array: np.ndarray[Any, Any], source: Any) -> Any:
+        """The value of the field for a numpy array, without a copy where that is possible.
+
+        Args:
+            array: what was read, and converted if need be.
+            source: what it was read from, ``None`` if it was converted.
+
+        Raises:
+            ValueError: the library cannot hold the array.
+        """
+        return array
+
+    # The same for all.
+
+    def bind(self, source: Any) -> BoundArray:
+        """These settings, together with what the type that they annotate tells."""
+        return BoundArray(self, *self.declared(source))
+
+    def over(self, inner: Array | None) -> Array:
+        """These settings, and those of ``inner`` where nothing is set here."""
+        if inner is None:
+            return self
+        merged = type(self)()
+        merged._set(
+            **{
+                name: getattr(inner, name) if mine is None or mine is False else mine
+                for name, mine in vars(self).items()
+            }
+        )
+        return merged
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        try:
+            metadata = handler(source).get("metadata") or {}
+        except PydanticSchemaGenerationError:  # pydantic itself knows no arrays
+            metadata = {}
+        inner: BoundArray | None = metadata.get(_BOUND)
+        settings = self.over(None if inner is None else inner.array)
+        return settings.bind(source).pydantic_schema()
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        bound: BoundArray = schema["metadata"][_BOUND]
+        return bound.json_schema(handler.mode)
+
+
+def without_alias(annotation: Any) -> Any:
+    """What a type stands for that was made with a ``type`` statement."""
+    while (value := getattr(annotation, "__value__", None)) is not None:
+        arguments = get_args(annotation)
+        annotation = value[arguments] if arguments else value
+    return annotation
+
+
+def _scalar_types(declared: Any) -> tuple[Any, ...]:
+    if isinstance(declared, TypeVar):
+        alternatives = declared.__constraints__ or (declared.__bound__ or Any,)
+    elif get_origin(declared) in (Union, UnionType):
+        alternatives = get_args(declared)
+    elif declared is Any or declared is np.generic:
+        return ()
+    elif isinstance(declared, type) and issubclass(declared, np.generic):
+        return (declared,)
+    else:
+        raise TypeError(f"{declared!r} is not a scalar type of numpy")
+    types = [_scalar_types(alternative) for alternative in alternatives]
+    return sum(types, ()) if all(types) else ()
+
+
+def _declared_shape(declared: Any) -> tuple[Size, ...] | None:
+    arguments = get_args(declared)
+    if get_origin(declared) is not tuple or Ellipsis in arguments:
+        return None
+    values = [get_args(size) if get_origin(size) is Literal else () for size in arguments]
+    return tuple(value[0] if len(value) == 1 else None for value in values)
+
+
+_NUMBERS: Final = tuple(
+    np.dtype(name)
+    for name in (
+        *("float64", "int64", "uint64", "complex128", "bool", "float32", "float16"),
+        *("int8", "int16", "int32", "uint8", "uint16", "uint32", "complex64"),
+    )
+)
+"""What a JSON schema lists for a kind of numbers. The first ones are numpy's own choice."""
+
+_FLEXIBLE: Final = {
+    "<U8": "^[<>]U[0-9]+$",
+    "|S8": r"^\|S[0-9]+$",
+    "|V8": r"^\|V[0-9]+$",
+    "datetime64[s]": r"^datetime64(\[[0-9]*[A-Za-z]+\])?$",
+    "timedelta64[s]": r"^timedelta64(\[[0-9]*[A-Za-z]+\])?$",
+}
+"""Dtypes of kinds that have any length or unit, and the pattern of their names."""
+
+_FROM_LISTS: Final = {"b": "b", "i": "iu", "u": "iu", "f": "iuf", "c": "iufc"}
+"""Kinds of dtypes, and the kinds of numbers in lists that become one of them."""
+
+_BLOCK: Final = 1 << 16
+"""Elements that are compared at a time, so that all comparisons find them in the cache."""
+
+_LARGEST_EXAMPLE: Final = 256
+"""Bytes of the array that a JSON schema has as an example; there is none where all are larger."""
+
+
+class BoundArray:
+    """The settings of an :class:`Array`, together with what the type that it annotates tells.
+
+    Args:
+        array: the settings.
+        types: the scalar types of the annotated type, ``()`` for any.
+        declared: its shape, ``None`` for any.
+
+    Attributes:
+        array: the settings.
+        exact: the dtypes that are expected.
+        categories: scalar types that are expected and have more than one dtype.
+        dims: the dimensions that are expected, ``None`` for any shape.
+        gap: the index in ``dims`` where any number of others may come in, ``None`` for nowhere.
+        expected: all this as text: ``float32 (batch, 3)``.
+
+    Raises:
+        TypeError, ValueError: the settings and the type contradict each other.
+    """
+
+    def __init__(
+        self, array: Array, types: tuple[Any, ...], declared: tuple[Size, ...] | None
+    ) -> None:
+        self.array = array
+        self.exact, self.categories = _dtypes(types, array.dtype)
+        shape = declared if array.shape is None else array.shape
+        self.gap = shape.index(...) if shape is not None and ... in shape else None
+        self.dims = None if shape is None else tuple(_dim(size) for size in shape if size != ...)
+        if shape is not None and (shape.count(...) > 1 or len(shape) > MAX_DIMS):
+            raise ValueError(f"a shape has one ... at most, and {MAX_DIMS} dimensions")
+        if array.shape is not None and declared is not None and not self.takes_shape(declared):
+            raise TypeError(f"the shape {self._shape_text()} is not that of the annotated type")
+        self._check_settings()
+        names = [_dtype_text(dtype) for dtype in self.exact]
+        names += [category.__name__.rstrip("_") for category in self.categories]
+        self.expected = " or ".join(names) or "any dtype"
+        if self.dims is not None:
+            self.expected += f" {self._shape_text()}"
+
+    def _shape_text(self) -> str:
+        parts = [str(dim) for dim in self.dims or ()]
+        if self.gap is not None:
+            parts.insert(self.gap, "...")
+        elif len(parts) == 1:
+            return f"({parts[0]},)"
+        return f"({', '.join(parts)})"
+
+    def _check_settings(self) -> None:
+        array, kinds = self.array, {_kind(dtype) for dtype in self.exact}
+        examples = (*_NUMBERS, *map(np.dtype, _FLEXIBLE))
+        kinds |= {dtype.kind for dtype in examples if self._is_of_a_category(dtype)}
+        kinds = kinds or {"any"}
+        if (array.ge is not None or array.le is not None) and not kinds <= set("iuf"):
+            raise TypeError("ge and le need a dtype of integers or floats")
+        if array.finite and not kinds <= set("iufcmM"):
+            raise TypeError("finite needs a dtype of numbers or times")
+        if array.lists and not kinds <= {*"biufc", "any"}:
+            raise TypeError("lists need a dtype of numbers")
+
+    # What comes in.
+
+    def validate(self, value: Any) -> Any:
+        """The value of the field.
+
+        Raises:
+            PydanticCustomError: not what is expected.
+        """
+        array = self._read(value)
+        target = self._target(array.dtype)
+        is_shape = self.takes_shape(array.shape)
+        if target is None or not is_shape:
+            what = "shape" if target is not None else "dtype" if is_shape else "dtype and shape"
+            raise PydanticCustomError(
+                "array_shape" if target is not None else "array_dtype",
+                "Input should be an array of the declared {what}: expected {expected}, got {got}",
+                {"what": what, "expected": self.expected, "got": _array_text(array)},
+            )
+        result = self._convert(array, target, is_ours=not is_array_like(value))
+        self._check_values(result)
+        try:
+            return self.array.make(result, value if result is array else None)
+        except ValueError as exc:
+            raise self._error("array_type", f"but {exc}") from exc
+
+    def _read(self, value: Any) -> np.ndarray[Any, Any]:
+        if isinstance(value, Mapping):
+            try:
+                return from_map(value)
+            except ValueError as exc:
+                raise self._error("array_parsing", f"but {exc}") from exc
+        if is_array_like(value) or _is_sparse(value):
+            try:
+                return self.array.read(value)
+            except ValueError as exc:
+                raise self._error("array_type", f"but {exc}") from exc
+        if self.array.lists and isinstance(value, (list, tuple, int, float, complex)):
+            return self._from_lists(value)
+        raise self._error(
+            "array_type",
+            f"got {type(value).__name__}; in JSON it is an object with the keys shape, dtype and "
+            "data_b64",
+        )
+
+    def _error(self, type_: Any, reason: str) -> PydanticCustomError:
+        return PydanticCustomError(
+            type_,
+            "Input should be an array: expected {expected}, {reason}",
+            {"expected": self.expected, "reason": reason},
+        )
+
+    def _from_lists(self, value: Any) -> np.ndarray[Any, Any]:
+        """The array of a number, or of numbers in lists, in an expected dtype if one takes them."""
+        try:
+            found = np.array(value)
+        except (ValueError, TypeError, OverflowError, RecursionError) as exc:
+            reason = "but its lists differ in length, or nest too deeply"
+            raise self._error("array_parsing", reason) from exc
+        if found.dtype.kind in "Of":
+            found = _integers(value, found)
+        kind = "i" if found.dtype == object else found.dtype.kind
+        candidates = [*self.exact, *filter(self._is_of_a_category, _NUMBERS)]
+        # The first of the same kind, or else the first that takes this kind as well.
+        candidates.sort(key=lambda dtype: _kind(dtype) != kind)
+        for target in candidates:
+            if kind in _FROM_LISTS.get(_kind(target), "") or not found.size:
+                return self._convert(found, target, is_ours=True)
+        if found.dtype == object:
+            raise self._out_of_range("any dtype that is expected")
+        return found
+
+    def _target(self, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
+        """The dtype that an array of ``dtype`` is converted to, ``None`` if it is refused."""
+        if dtype in self.exact or not (self.exact or self.categories):
+            return dtype
+        casting = self.array.casting or "equiv"
+        for rule in ("equiv", casting) if casting != "no" else ():
+            for exact in self.exact:
+                # By the other rules, numpy takes fields by their position.
+                if (rule == "equiv" or exact.names is None) and np.can_cast(dtype, exact, rule):
+                    return exact
+        return dtype if self._is_of_a_category(dtype) else None
+
+    def _is_of_a_category(self, dtype: np.dtype[Any]) -> bool:
+        # To numpy, durations are integers.
+        types = self.categories if dtype.kind != "m" else {*self.categories} - _INTEGERS
+        return any(issubclass(dtype.type, category) for category in types)
+
+    def takes_shape(self, shape: Sequence[Any]) -> bool:
+        """Whether a shape is as expected; a size of ``None`` is as any."""
+        pairs = self._pairs(shape)
+        sizes: dict[str | None, int] = {}
+        return pairs is not None and all(
+            size is None
+            or (dim.takes(size) and (not dim.name or sizes.setdefault(dim.name, size) == size))
+            for dim, size in pairs
+        )
+
+    def _pairs(self, shape: Sequence[Any]) -> list[tuple[Dim, Any]] | None:
+        """The dimensions with their sizes, ``None`` if there are too many or too few."""
+        dims, gap = self.dims, self.gap
+        if dims is None:
+            return []
+        if gap is not None and len(shape) > len(dims):
+            shape = [*shape[:gap], *shape[len(shape) - len(dims) + gap :]]
+        return list(zip(dims, shape, strict=True)) if len(shape) == len(dims) else None
+
+    def _convert(
+        self, array: np.ndarray[Any, Any], target: np.dtype[Any], *, is_ours: bool
+    ) -> np.ndarray[Any, Any]:
+        # What was made of a map or a list is nobody else's, and need not be copied again.
+        copy = None if is_ours and self.array.copy else self.array.copy
+        order = self.array.order or "K"
+        try:
+            if array.dtype == target:
+                return np.array(array, order=order, copy=copy)
+            with np.errstate(over="raise", invalid="ignore"):
+                _check_range(array, target)
+                return np.array(array, dtype=target, order=order, copy=copy)
+        except (FloatingPointError, OverflowError) as exc:
+            raise self._out_of_range(_dtype_text(target)) from exc
+        except ValueError as exc:  # numpy's own, where copy=False
+            raise PydanticCustomError(
+                "array_copy",
+                "Input should be an array that need not be copied: expected {expected} in order "
+                "{order}, got {got}",
+                {"expected": self.expected, "order": order, "got": _array_text(array)},
+            ) from exc
+
+    def _out_of_range(self, expected: str) -> PydanticCustomError:
+        return PydanticCustomError(
+            "array_range", "Input should hold values that fit {expected}", {"expected": expected}
+        )
+
+    def _check_values(self, array: np.ndarray[Any, Any]) -> None:
+        ge, le, kind = self.array.ge, self.array.le, _kind(array.dtype)
+        finite = self.array.finite and kind in "fcmM"
+        if not finite and ge is None and le is None:
+            return
+        with np.errstate(all="ignore"):
+            for block in _blocks(array):
+                # NaN is the least and the greatest of all that it is among.
+                ends = block if kind in "cmM" else np.array([block.min(), block.max()])
+                if finite and not np.isfinite(ends).all():
+                    raise PydanticCustomError("array_finite", "Input should hold finite values")
+                if ge is not None and not ends[0] >= ge:
+                    raise PydanticCustomError(
+                        "array_greater_than_equal",
+                        "Input should hold values greater than or equal to {ge}",
+                        {"ge": ge},
+                    )
+                if le is not None and not ends[1] <= le:
+                    raise PydanticCustomError(
+                        "array_less_than_equal",
+                        "Input should hold values less than or equal to {le}",
+                        {"le": le},
+                    )
+
+    # What comes out.
+
+    def pydantic_schema(self) -> core_schema.CoreSchema:
+        """pydantic's schema of the field."""
+        if self.array.value_type is np.ndarray:  # which then has nothing to do in python mode
+            serialization = core_schema.plain_serializer_function_ser_schema(
+                lambda value: to_map(self.array.read(value)), when_used="json"
+            )
+        else:
+            serialization = core_schema.plain_serializer_function_ser_schema(
+                self._serialize, info_arg=True
+            )
+        return core_schema.no_info_plain_validator_function(
+            self.validate, serialization=serialization, metadata={_BOUND: self}
+        )
+
+    def _serialize(self, value: Any, info: core_schema.SerializationInfo) -> Any:
+        array = self.array.read(value)
+        return to_map(array) if info.mode_is_json() else array
+
+    # Dimensions in a model.
+
+    @property
+    def has_names(self) -> bool:
+        """Whether a dimension has a name."""
+        return any(dim.name for dim in self.dims or ())
+
+    def takes(self, value: Any) -> bool:
+        """Whether the value of a field is as expected, in dtype and shape."""
+        if not isinstance(value, self.array.value_type):
+            return False
+        try:
+            array = self.array.read(value)
+        except ValueError:
+            return False
+        return self._target(array.dtype) is not None and self.takes_shape(array.shape)
+
+    def sizes(self, value: Any) -> list[tuple[str, int]]:
+        """The dimensions that have a name, each with its size in the value of a field."""
+        return [(dim.name, size) for dim, size in self._pairs(value.shape) or () if dim.name]
+
+    # The JSON schema.
+
+    def json_schema(self, mode: str) -> dict[str, Any]:
+        """The JSON schema of what is read or written in JSON.
+
+        Args:
+            mode: ``"validation"`` or ``"serialization"``, as pydantic has it.
+        """
+        schema: dict[str, Any] = {
+            "type": "object",
+            "properties": {
+                "shape": self._shape_schema(),
+                "dtype": self._dtype_schema(mode),
+                "data_b64": {"type": "string", "contentEncoding": "base64"},
+            },
+            "required": ["shape", "dtype", "data_b64"],
+            "additionalProperties": False,
+        }
+        example = self._example()
+        examples = [] if example is None else [to_map(example)]
+        if self.array.lists and mode == "validation":
+            schema = {"anyOf": [schema, self._list_schema()]}
+            if example is not None and _kind(example.dtype) in "biuf":
+                examples.append(example.tolist())
+        schema = {"title": "NumpyArray", "description": self.expected, **schema}
+        if examples:
+            schema["examples"] = examples
+        return schema
+
+    def _shape_schema(self) -> dict[str, Any]:
+        any_size = {"type": "integer", "minimum": 0}
+        if self.dims is None:
+            return {"type": "array", "items": any_size, "maxItems": MAX_DIMS}
+        count = len(self.dims)
+        head = self.dims[: self.gap]
+        schema: dict[str, Any] = {"type": "array", "minItems": count, "maxItems": count}
+        if head:
+            schema["prefixItems"] = [dim.json_schema() for dim in head]
+        if self.gap is not None:
+            schema |= {"items": any_size, "maxItems": MAX_DIMS}
+        return schema
+
+    def _dtype_schema(self, mode: str) -> dict[str, Any]:
+        if not (self.exact or self.categories):
+            return {"anyOf": [{"type": "string"}, {"type": "array", "items": {}}]}
+        names: list[Any] = []
+        lists: list[Any] = []
+        for dtype in self.exact:
+            (lists if dtype.names else names).append(dtype_spec(dtype))
+        for dtype in _NUMBERS:
+            is_taken = mode == "validation" and self._target(dtype) is not None
+            if (is_taken or self._is_of_a_category(dtype)) and str(dtype) not in names:
+                names.append(str(dtype))
+        schemas: list[dict[str, Any]] = [{"type": "array", "const": spec} for spec in lists]
+        if len(names) == 1:
+            schemas.append({"type": "string", "const": names[0]})
+        elif names:
+            schemas.append({"type": "string", "enum": names})
+        for name, pattern in _FLEXIBLE.items():
+            if self._is_of_a_category(np.dtype(name)):
+                schemas.append({"type": "string", "pattern": pattern})
+        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+    def _list_schema(self) -> dict[str, Any]:
+        kinds = {_kind(dtype) for dtype in self.exact}
+        number: dict[str, Any] = {"type": "number"}
+        if kinds and kinds <= {"b"}:
+            number = {"type": "boolean"}
+        elif kinds and kinds <= set("iu"):
+            number = {"type": "integer"}
+        if self.array.ge is not None:
+            number["minimum"] = self.array.ge
+        if self.array.le is not None:
+            number["maximum"] = self.array.le
+        if self.dims is None or self.gap is not None:
+            return {"anyOf": [number, {"type": "array", "items": {}}]}
+        for dim in reversed(self.dims):
+            number = {"type": "array", "items": number}
+            if dim.ge:
+                number["minItems"] = dim.ge
+            if dim.le is not None:
+                number["maxItems"] = dim.le
+        return number
+
+    def _example(self) -> np.ndarray[Any, Any] | None:
+        """The smallest array that is as expected, unless that is large or hard to find."""
+        of_categories = filter(self._is_of_a_category, (*_NUMBERS, *map(np.dtype, _FLEXIBLE)))
+        dtype = next(iter((*self.exact, *of_categories)), _NUMBERS[0])
+        sizes: dict[str | None, int] = {}
+        dims = (Dim(),) if self.dims is None else self.dims
+        for dim in dims:
+            sizes[dim.name] = max(dim.ge, sizes.get(dim.name, 0))
+        shape = [
+            (sizes[dim.name] if dim.name else dim.ge) or min(2, 2 if dim.le is None else dim.le)
+            for dim in dims
+        ]
+        if not self.takes_shape(shape):
+            return None
+        if math.prod(shape) * dtype.itemsize > _LARGEST_EXAMPLE:
+            return None
+        example = np.zeros(shape, dtype)
+        try:
+            least = max(0, -math.inf if self.array.ge is None else self.array.ge)
+            least = min(least, math.inf if self.array.le is None else self.array.le)
+            if least:
+                example.fill(math.ceil(least) if _kind(dtype) in "iu" else least)
+            self._check_values(example)
+        except (ValueError, OverflowError):
+            return None
+        return example
+
+
+def _dtypes(
+    types: tuple[Any, ...], dtype: np.dtype[Any] | None
+) -> tuple[tuple[np.dtype[Any], ...], tuple[Any, ...]]:
+    """The dtypes that are expected, and the scalar types that stand for more than one."""
+    if dtype is not None:
+        if types and not any(issubclass(dtype.type, kind) for kind in types):
+            raise TypeError(f"dtype {dtype} is not of the annotated type")
+        return (dtype,), ()
+    exact: list[np.dtype[Any]] = []
+    categories = []
+    for kind in types:
+        if kind in _ABSTRACT or issubclass(kind, (np.flexible, np.datetime64, np.timedelta64)):
+            categories.append(kind)
+        else:
+            exact.append(check_dtype(np.dtype(kind)))
+    return tuple(exact), tuple(categories)
+
+
+_INTEGERS: Final = {np.number, np.integer, np.signedinteger}
+_ABSTRACT: Final = {
+    *_INTEGERS,
+    *(np.unsignedinteger, np.inexact, np.floating, np.complexfloating),
+    *(np.flexible, np.character),
+}
+
+
+def _dim(size: Any) -> Dim:
+    if isinstance(size, Dim):
+        return size
+    if isinstance(size, str):
+        return Dim(size)
+    if size is None:
+        return Dim()
+    if type(size) is not int:
+        raise TypeError(f"{size!r} is not a size, a name, a Dim, None or ...")
+    return Dim(ge=size, le=size)
+
+
+@lru_cache(maxsize=256)
+def _kind(dtype: np.dtype[Any]) -> str:
+    """numpy's letter for the kind of a dtype, and that of floats for those of other libraries."""
+    return "f" if dtype.isbuiltin == 2 and np.can_cast(dtype, np.float64) else dtype.kind
+
+
+def _dtype_text(dtype: np.dtype[Any]) -> str:
+    return _shorten(str(dtype))
+
+
+def _array_text(array: np.ndarray[Any, Any]) -> str:
+    return f"{_dtype_text(array.dtype)} {_shorten(str(array.shape))}"
+
+
+def _integers(value: Any, found: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """``value`` as Python's integers, of which numpy makes floats where no type holds them all.
+
+    Raises:
+        PydanticCustomError: numpy found objects, and they are no integers.
+    """
+    cells = np.array(value, dtype=object)
+    if cells.shape == found.shape and all(type(cell) is int for cell in cells.flat):
+        return cells
+    if found.dtype.kind == "O":
+        raise PydanticCustomError("array_parsing", "Input should hold numbers only")
+    return found
+
+
+def _check_range(array: np.ndarray[Any, Any], target: np.dtype[Any]) -> None:
+    """See to it that a conversion changes no value by more than rounding.
+
+    Raises:
+        OverflowError: a value does not fit. For floats, numpy itself tells.
+    """
+    fits = True
+    if array.size == 0:
+        return
+    if target.kind in "iu":
+        limits = np.iinfo(target)
+        fits = bool(limits.min <= array.min() and array.max() <= limits.max)
+    elif target.kind in "SU" and array.dtype.kind == target.kind:
+        fits = bool((array.astype(target) == array).all())
+    elif target.kind in "Mm" and np.can_cast(array.dtype, target, "safe"):
+        there_and_back = array.astype(target).astype(array.dtype)
+        fits = bool(((there_and_back == array) | np.isnat(array.astype(target))).all())
+    if not fits:
+        raise OverflowError
+
+
+def _blocks(array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """The elements of an array in blocks of one dimension, in the order of its memory."""
+    flags: Any = ["external_loop", "buffered", "zerosize_ok"]
+    with np.nditer(array, flags=flags, order="K", buffersize=_BLOCK) as blocks:
+        for block in blocks:
+            yield np.asarray(block)
+
+
+BoolArray = Annotated[NDArray[np.bool_], Array()]
+Int8Array = Annotated[NDArray[np.int8], Array()]
+Int16Array = Annotated[NDArray[np.int16], Array()]
+Int32Array = Annotated[NDArray[np.int32], Array()]
+Int64Array = Annotated[NDArray[np.int64], Array()]
+UInt8Array = Annotated[NDArray[np.uint8], Array()]
+UInt16Array = Annotated[NDArray[np.uint16], Array()]
+UInt32Array = Annotated[NDArray[np.uint32], Array()]
+UInt64Array = Annotated[NDArray[np.uint64], Array()]
+Float16Array = Annotated[NDArray[np.float16], Array()]
+Float32Array = Annotated[NDArray[np.float32], Array()]
+Float64Array = Annotated[NDArray[np.float64], Array()]
+Complex64Array = Annotated[NDArray[np.complex64], Array()]
+Complex128Array = Annotated[NDArray[np.complex128], Array()]
+
+
+# -- bytes -------------------------------------------------------------------------------------
+
+
+def _bytes_of(value: Any) -> Any:
+    if not isinstance(value, str):
+        return bytes(value) if isinstance(value, memoryview) else value
+    text = value.translate(_STANDARD_ALPHABET)
+    if "=" not in text:
+        text += "=" * (-len(text) % 4)
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as exc:  # also binascii.Error
+        context = {"encoding": "base64", "encoding_error": _shorten(str(exc))}
+        raise PydanticKnownError("bytes_invalid_encoding", context) from exc
+
+
+_STANDARD_ALPHABET: Final = str.maketrans("-_", "+/")  # for that of URLs, RFC 4648 §5
+
+
+def _base64_of(value: Any) -> str:
+    return binascii.b2a_base64(value, newline=False).decode("ascii")
+
+
+BinaryBytes = Annotated[
+    bytes,
+    BeforeValidator(_bytes_of),
+    PlainSerializer(_base64_of, when_used="json"),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
+]
+"""``bytes`` that are base64 in JSON and themselves everywhere else, so that one field serves JSON
+clients and binary clients. Written is the alphabet of RFC 4648 §4; that of §5, for URLs, is read as
+well, and so is either without padding. Text is always taken for base64."""

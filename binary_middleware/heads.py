@@ -138,6 +138,17 @@ def converted(start: Message, plan: Plan, content_length: int | None) -> Message
     parsed = media.parse_media_type(headers["content-type"])
     assert parsed is not None
     headers["content-type"] = media.binary_counterpart(parsed.essence, plan.answer)
+    return with_other_body({**start, "headers": headers.raw}, content_length)
+
+
+def with_other_body(start: Message, content_length: int | None) -> Message:
+    """An answer's start without what it says of the bytes that the app wrote.
+
+    Args:
+        start: as the app sent it.
+        content_length: bytes of the other body, ``None`` if not known: in an answer to HEAD.
+    """
+    headers = _mutable_headers(start)
     for name in _DESCRIBE_THE_JSON:
         del headers[name]
     # Trailers follow chunks (RFC 9112 §7.1.2), so that such an answer has no length.
@@ -178,7 +189,7 @@ def with_vary(start: Message) -> Message:
     for name, _ in headers:
         if len(name) == 4 and name.lower() == b"vary":
             return _with_merged_vary({**start, "headers": headers})
-    headers.append(_VARY)
+    headers.append(VARY)
     return {**start, "headers": headers}
 
 
@@ -202,7 +213,9 @@ def _mutable_headers(start: Message) -> MutableHeaders:
     return MutableHeaders(raw=[(name.lower(), value) for name, value in start["headers"]])
 
 
-_VARY: Final = (b"vary", b"Accept")
+VARY: Final = (b"vary", b"Accept")
+ADAPTED: Final = frozenset({b"accept-ranges", b"etag", b"vary"})
+"""Fields of an answer that are not the same in msgpack."""
 
 
 def problem_response(

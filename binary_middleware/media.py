@@ -12,11 +12,21 @@ from typing import Final, NamedTuple
 
 JSON: Final = "application/json"
 
+LONGEST_FIELD: Final = 8 * 1024
+"""Characters of an Accept or a Content-Type that are read, which is what most servers take for one
+field. A longer one counts as absent, so that nobody makes us read millions of ranges."""
+
+_LONGEST_KEPT: Final = 256
+"""Characters of a media type that is worth remembering."""
+
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*+"'
+# A quoted string that is not closed reaches to the end. If it did not match here, each quote in it
+# would be tried as the beginning of one, which takes the square of the length.
+_QUOTED_OR_OPEN: Final = rf"{_QUOTED[:-1]}(?:\"|\\?\Z)"
 _TYPE: Final = re.compile(rf"[ \t]*({_TOKEN})/({_TOKEN})")
 _PARAMETER: Final = re.compile(rf"[ \t]*;[ \t]*(?:({_TOKEN})=({_TOKEN}|{_QUOTED}))?")
-_ELEMENT: Final = re.compile(rf"(?:[^,\"]|{_QUOTED})++")
+_ELEMENT: Final = re.compile(rf"(?:[^,\"]|{_QUOTED_OR_OPEN})++", re.DOTALL)
 _QVALUE: Final = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
@@ -34,9 +44,14 @@ class MediaType(NamedTuple):
         return self.essence == JSON or self.essence.endswith("+json")
 
 
-@lru_cache(maxsize=1024)
 def parse_media_type(value: str) -> MediaType | None:
     """Read one media type with its parameters (RFC 9110 §8.3.1), ``None`` if it is not one."""
+    if len(value) <= _LONGEST_KEPT:
+        return _remembered(value)
+    return _parse_media_type(value) if len(value) <= LONGEST_FIELD else None
+
+
+def _parse_media_type(value: str) -> MediaType | None:
     match = _TYPE.match(value)
     if match is None:
         return None
@@ -49,6 +64,9 @@ def parse_media_type(value: str) -> MediaType | None:
     if value[end:].strip(" \t"):
         return None
     return MediaType(f"{match[1]}/{match[2]}".lower(), parameters)
+
+
+_remembered: Final = lru_cache(maxsize=1024)(_parse_media_type)
 
 
 def _unquote(value: str) -> str:
@@ -65,9 +83,13 @@ class Range(NamedTuple):
 def parse_accept(values: Iterable[str]) -> list[Range]:
     """Read the Accept header fields of a request (RFC 9110 §12.5.1).
 
-    Elements that are not media ranges, or whose weight is not one, are left out.
+    Elements that are not media ranges, or whose weight is not one, are left out, and so are all
+    if together they are longer than ``LONGEST_FIELD``.
     """
-    ranges = []
+    ranges: list[Range] = []
+    values = list(values)
+    if sum(map(len, values)) > LONGEST_FIELD:
+        return ranges
     for value in values:
         for element in _ELEMENT.findall(value):
             media_type = parse_media_type(element.strip(" \t"))

@@ -13,6 +13,7 @@ from binary_middleware.body import keep_freed_memory
 from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.heads import with_vary
 from binary_middleware.negotiation import Negotiator
+from binary_middleware.openapi import DocumentCompletion
 from binary_middleware.options import BinaryOptions, make_overrides, with_overrides
 from binary_middleware.record import ExchangeRecord
 from binary_middleware.resolution import Resolver
@@ -42,23 +43,29 @@ class BinaryMiddleware:
         routes: rules for some of the paths; the first that matches holds.
         keep_memory: whether the process keeps the memory that bodies free, up to about 62 MiB,
             for the next ones; see ``body.keep_freed_memory``.
+        openapi_path: where the app answers its OpenAPI document in JSON, which is then completed
+            with the binary media types; without the ``root_path`` of the app. Under
+            ``mode="require"`` it is served to JSON clients as well. For a FastAPI app there is
+            ``enable``, or ``complete_openapi``.
         options: the fields of ``BinaryOptions``.
 
     Raises:
-        ValueError: an option is unknown or wrong, or a rule can never match.
+        ValueError: an option or the path is unknown or wrong, or a rule can never match.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        /,
         *,
         routes: Iterable[RouteRule] = (),
         keep_memory: bool = True,
+        openapi_path: str | None = None,
         **options: Any,
     ) -> None:
         self.app = app
-        self.resolver = self.make_resolver(app, routes=routes, **options)
+        self.resolver = self.make_resolver(app, routes=routes, openapi_path=openapi_path, **options)
+        if openapi_path is not None:
+            self.app = DocumentCompletion(app, openapi_path, self.resolver)
         self._default = Negotiator(with_overrides(BinaryOptions(), self.resolver.own))
         self._negotiators: dict[BinaryOptions, Negotiator] = {}
         self._is_checked = False
@@ -73,10 +80,17 @@ class BinaryMiddleware:
         *,
         routes: Iterable[RouteRule] = (),
         keep_memory: bool = True,
+        openapi_path: str | None = None,
         **options: Any,
     ) -> Resolver:
         """What a middleware with these arguments finds out about the options of a request."""
-        return Resolver(app, make_overrides(**options), routes)
+        last_rules = []
+        if openapi_path is not None:
+            if not openapi_path.startswith("/"):
+                raise ValueError(f"openapi_path must start with '/', not {openapi_path!r}")
+            if options.get("mode") == "require":
+                last_rules = [RouteRule(openapi_path, mode="negotiate")]
+        return Resolver(app, make_overrides(**options), routes, last_rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_checked:

@@ -26,6 +26,13 @@ _COMPLEX_KEYS: Final = frozenset({b"complex", b"data"})
 _LONGEST_COMPLEX: Final = 128
 
 
+def count_fields(dtype: np.dtype[Any]) -> int:
+    """Fields of a structured dtype, nested ones included; 0 for any other."""
+    if dtype.subdtype is not None:
+        return count_fields(dtype.base)
+    return sum(1 + count_fields(dtype[name]) for name in dtype.names or ())
+
+
 def is_marked(map_: Mapping[Any, Any]) -> bool:
     """Whether a decoded map claims to be one of msgpack-numpy's."""
     return b"nd" in map_ or b"complex" in map_
@@ -130,7 +137,7 @@ def copy_array(data: Any, dtype: np.dtype[Any], shape: Any) -> np.ndarray[Any, A
     Raises:
         DecodeError: dtype and shape do not fit the data.
     """
-    return view_array(np.frombuffer(data, np.uint8).copy(), dtype, shape)
+    return view_array(bytearray(data), dtype, shape)
 
 
 def _bin(map_: Mapping[Any, Any]) -> bytes:

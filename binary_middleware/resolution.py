@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Scope
@@ -21,6 +21,17 @@ from binary_middleware.rules import PathPattern, RouteRule, check_rules, path_in
 Layers = tuple[Overrides, ...]
 
 _ALWAYS_THERE = frozenset({"HEAD", "OPTIONS"})
+
+
+class Found(NamedTuple):
+    """A route, found by the template of its path."""
+
+    path: str
+    """One of the paths that it is for, as :meth:`Resolver.layers` takes it."""
+    route: Any
+    """What has the settings of the route: in FastAPI, for a router that was included, a context."""
+    original: Any
+    """The route itself."""
 
 
 class Resolver:
@@ -71,6 +82,11 @@ class Resolver:
         return not self.rules and not self._inside.says_something
 
     @property
+    def has_inner(self) -> bool:
+        """Whether there is a middleware of ours directly inside."""
+        return self._inside.resolver is not None
+
+    @property
     def says_something(self) -> bool:
         """Whether any option is set here or further in."""
         return bool(self.own) or not self.is_plain
@@ -83,6 +99,13 @@ class Resolver:
                 found += (rule.overrides,)
                 break
         return found + self._inside.layers(path, method)
+
+    def find(self, template: str, method: str) -> Found | None:
+        """The route of an operation, by its path as OpenAPI has it: ``/items/{name}``.
+
+        ``None`` if the routes of the app cannot be seen, or none of them is the one.
+        """
+        return self._inside.find(template, method)
 
     def options(self, scope: Scope, base: BinaryOptions) -> BinaryOptions:
         """The options for a request.
@@ -125,6 +148,15 @@ class _Inside:
             return self.resolver.says_something
         return bool(self._entries)
 
+    def find(self, template: str, method: str) -> Found | None:
+        if self.resolver is not None:
+            return self.resolver.find(template, method)
+        for entry in self.all_entries:
+            found = entry.find(template, method)
+            if found is not None:
+                return found
+        return None
+
     def layers(self, path: str, method: str) -> Layers:
         if self.resolver is not None:
             return self.resolver.layers(path, method)
@@ -166,6 +198,8 @@ class _Entry:
         inside: what is behind it.
         layers: what its class and its endpoint say.
         is_mount: whether what is inside sees the rest of the path only.
+        route: has the settings of the route.
+        original: the route itself.
     """
 
     def __init__(
@@ -176,12 +210,16 @@ class _Entry:
         layers: Layers = (),
         *,
         is_mount: bool = False,
+        route: Any = None,
+        original: Any = None,
     ) -> None:
         self.pattern = PathPattern(f"{path}/{{path:path}}" if is_mount else path)
         self.methods = None if methods is None else frozenset(methods)
         self.inside = inside
         self.layers = tuple(layer for layer in layers if layer)
         self.is_mount = is_mount
+        self.route = route
+        self.original = original
 
     @property
     def says_something(self) -> bool:
@@ -195,6 +233,27 @@ class _Entry:
         if match is None:
             return None
         return f"/{match['path']}" if self.is_mount else path
+
+    def find(self, template: str, method: str) -> Found | None:
+        """The route with this template, here or behind a mount."""
+        if self.methods is not None and method not in self.methods:
+            return None
+        if not self.is_mount:
+            is_it = template == self.pattern.template
+            return Found(self._sample(), self.route, self.original) if is_it else None
+        prefix = self.pattern.template.removesuffix("/{path}")
+        if not template.startswith(f"{prefix}/"):
+            return None
+        found = self.inside.find(template.removeprefix(prefix), method)
+        sample = self._sample()
+        match = self.pattern.regex.match(sample)
+        if found is None or match is None:
+            return None
+        return found._replace(path=sample.removesuffix(f"/{match['path']}") + found.path)
+
+    def _sample(self) -> str:
+        # With a convertor of the user's the template has to do.
+        return next(iter(self.pattern.samples()), self.pattern.template)
 
     def overlaps(self, rule: RouteRule) -> bool:
         """Whether there can be a request for this route and a rule."""
@@ -235,5 +294,13 @@ def _entries_of_endpoint(route: Any, original: Any) -> Iterator[_Entry]:
         for name in ("get", "head", "post", "put", "patch", "delete", "options"):
             at_method = endpoint_overrides(getattr(endpoint, name, None))
             if at_method:
-                yield _Entry(path, {name.upper()}, inside, (*layers, at_method))
-    yield _Entry(path, getattr(route, "methods", None), inside, layers)
+                yield _Entry(
+                    path,
+                    {name.upper()},
+                    inside,
+                    (*layers, at_method),
+                    route=route,
+                    original=original,
+                )
+    methods = getattr(route, "methods", None)
+    yield _Entry(path, methods, inside, layers, route=route, original=original)

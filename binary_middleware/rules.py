@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from starlette.convertors import (
+    CONVERTOR_TYPES,
     Convertor,
     FloatConvertor,
     IntegerConvertor,
@@ -77,6 +78,9 @@ _FIELDS: Final = fields(BinaryOptions)
 class PathPattern:
     """The paths that a path in Starlette's syntax stands for.
 
+    Attributes:
+        template: the path without its convertors, as OpenAPI has it.
+
     Raises:
         ValueError: it cannot be read.
     """
@@ -84,7 +88,7 @@ class PathPattern:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            self.regex, self._format, self._convertors = compile_path(path)
+            self.regex, self.template, self._convertors = compile_path(path)
         except AssertionError as exc:  # an unknown convertor
             raise ValueError(f"the path {path!r} cannot be read: {exc}") from exc
 
@@ -113,7 +117,7 @@ class PathPattern:
                 if samples is None:
                     return []
                 values[name] = samples[index]
-            found.append(self._format.format(**values) if values else self.path)
+            found.append(self.template.format(**values) if values else self.path)
         return found
 
 
@@ -131,6 +135,13 @@ _SAMPLES: Final[list[tuple[type[Convertor[Any]], tuple[str, str]]]] = [
     (FloatConvertor, ("9041795.063", "7.5")),
     (UUIDConvertor, (str(uuid.UUID(int=1)), str(uuid.UUID(int=2**127 + 1)))),
 ]
+
+
+def sample_of(convertor: str) -> str:
+    """A value of one of Starlette's convertors: ``"str"``, ``"int"``, ``"float"``, ``"uuid"``."""
+    samples = _samples_of(CONVERTOR_TYPES[convertor])
+    assert samples is not None
+    return samples[0]
 
 
 def check_rules(rules: Sequence[RouteRule]) -> None:

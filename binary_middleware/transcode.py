@@ -1,4 +1,4 @@
-"""A msgpack document as JSON text, and JSON text as msgpack. No I/O.
+"""Documents as JSON text and back, and JSON text as msgpack. No I/O.
 
 What msgpack has and JSON has not is written as follows, and read back where it is unambiguous:
 
@@ -22,11 +22,18 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import pybase64
-from pydantic_core import to_jsonable_python
+from pydantic_core import SchemaSerializer, core_schema, to_jsonable_python
 
 from binary_middleware.codec import pack_buffers
-from binary_middleware.errors import ContentTooLarge, EncodeError
-from binary_middleware.fields import dtype_spec, from_buffer, parse_dtype, to_buffer
+from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
+from binary_middleware.fields import (
+    as_ndarray,
+    dtype_spec,
+    from_buffer,
+    is_array_like,
+    parse_dtype,
+    to_buffer,
+)
 
 _BINARY_MAP: Final = frozenset({"shape", "dtype", "data"})
 _JSON_MAP: Final = frozenset({"shape", "dtype", "data_b64"})
@@ -109,7 +116,64 @@ class _Writer:
         return self.token
 
 
-# -- JSON to msgpack -------------------------------------------------------------------------------
+# -- objects to JSON -------------------------------------------------------------------------------
+
+
+def dump_json(obj: Any) -> bytes:
+    """JSON text, in UTF-8, of what pydantic can dump, with arrays and bytes in any place.
+
+    Models are written as their own configuration says. Elsewhere bytes are base64 as pydantic
+    writes it (RFC 4648 §5), and NaN and infinities are tokens.
+
+    Raises:
+        EncodeError: a value has no place in JSON.
+    """
+    try:
+        return _JSON.to_json(obj, fallback=_in_json, by_alias=True)
+    except ValueError as exc:  # PydanticSerializationError is one
+        raise EncodeError(f"a value cannot be written as JSON: {str(exc)[:200]}") from exc
+
+
+_JSON: Final = SchemaSerializer(
+    core_schema.any_schema(), {"ser_json_bytes": "base64", "ser_json_inf_nan": "constants"}
+)
+
+
+def _in_json(value: Any) -> Any:
+    """What pydantic does not know."""
+    if isinstance(value, np.generic) and value.dtype.kind != "V":
+        return value.item()
+    if is_array_like(value):
+        array = as_ndarray(value)
+        return {
+            "shape": list(array.shape),
+            "dtype": dtype_spec(array.dtype),
+            "data_b64": pybase64.b64encode(to_buffer(array)).decode("ascii"),
+        }
+    if isinstance(value, memoryview):
+        return bytes(value)
+    raise ValueError(f"{type(value).__name__} cannot be written as JSON")
+
+
+# -- JSON to objects, and to msgpack ---------------------------------------------------------------
+
+
+def from_json(text: bytes | bytearray) -> Any:
+    """The document in JSON text, with arrays for the maps of arrays in it.
+
+    Args:
+        text: a JSON document in UTF-8, or as ``json.loads`` finds out.
+
+    Raises:
+        DecodeError: not JSON, or nested too deeply.
+    """
+    try:
+        value = _loads(text)
+        if b'"data_b64"' in text:
+            value = _replace_maps(value, _array_of_json_map)
+    except (ValueError, RecursionError) as exc:
+        raise DecodeError(f"the body is not JSON: {exc}") from exc
+    return value
 
 
 def to_msgpack(text: bytes, arrays: str = "numpy") -> list[bytes | memoryview]:
@@ -123,15 +187,13 @@ def to_msgpack(text: bytes, arrays: str = "numpy") -> list[bytes | memoryview]:
         EncodeError: not JSON, or it holds what msgpack cannot carry exactly.
     """
     try:
-        value = _loads(text)
-        if b'"data_b64"' in text:
-            value = _replace_maps(value, _array_of_json_map)
-    except (ValueError, RecursionError) as exc:
+        value = from_json(text)
+    except DecodeError as exc:
         raise EncodeError("the answer is not JSON that can be read") from exc
     return pack_buffers(value, arrays=arrays)
 
 
-def _loads(text: bytes) -> Any:
+def _loads(text: bytes | bytearray) -> Any:
     try:
         return msgspec.json.decode(text)
     except ValueError:  # NaN, a lone surrogate, a float that overflows, or no JSON at all

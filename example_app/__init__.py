@@ -1,4 +1,4 @@
-"""A small image service, as an example of an application that gains a binary mode.
+"""A small service for images and sounds, as an example of an application that gains a binary mode.
 
 The endpoints in :mod:`example_app.app` are ordinary FastAPI; the only line that concerns the
 binary mode is the call of ``enable``. :mod:`example_app.demo` calls every endpoint in both modes

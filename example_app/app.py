@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from binary_middleware import NumpyArrayField
 from binary_middleware.fastapi import enable
 
-from . import digits, images
+from . import digits, images, sounds, website
 
 
 class Health(BaseModel):
@@ -72,6 +72,40 @@ class Edges(BaseModel):
     ]
 
 
+class Sound(BaseModel):
+    """A sound and how finely to look at it."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    wav: Annotated[bytes, Field(description="Contents of a WAV file of integer samples.")]
+    window: Annotated[
+        int,
+        Field(
+            ge=sounds.MIN_WINDOW,
+            le=sounds.MAX_WINDOW,
+            multiple_of=2,
+            description="Frames in each window; windows overlap by half.",
+        ),
+    ] = 1024
+
+
+class SoundSpectrogram(BaseModel):
+    """How strong each frequency is in each window of a sound."""
+
+    rate: Annotated[int, Field(description="Frames per second.")]
+    times: Annotated[
+        NumpyArrayField,
+        Field(description="Middle of each of the n windows in seconds, float64, shape (n,)."),
+    ]
+    frequencies: Annotated[
+        NumpyArrayField, Field(description="The m frequencies in hertz, float64, shape (m,).")
+    ]
+    amplitudes: Annotated[
+        NumpyArrayField,
+        Field(description="1 for a sine of full scale, float32, shape (m, n)."),
+    ]
+
+
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Train the classifier before the first request, so that no caller waits for it."""
@@ -79,7 +113,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-app = FastAPI(title="Digits and edges", lifespan=lifespan)
+app = FastAPI(title="Digits, edges and sounds", lifespan=lifespan)
 enable(app)
 
 
@@ -89,7 +123,7 @@ async def health() -> Health:
     return Health()
 
 
-# The two endpoints below compute; as plain functions they run in the thread pool and leave the
+# The endpoints below compute; as plain functions they run in the thread pool and leave the
 # event loop free.
 
 
@@ -112,3 +146,22 @@ def find_edges(photograph: Photograph) -> Edges:
         raise HTTPException(422, str(error)) from error
     gradient = images.gradient_magnitude(luminance, photograph.sigma)
     return Edges(edges_png=images.edge_picture(gradient), gradient=NumpyArrayField(gradient))
+
+
+@app.post("/spectrogram")
+def make_spectrogram(sound: Sound) -> SoundSpectrogram:
+    """Find out which frequencies a sound has, and when."""
+    try:
+        recording = sounds.read_wav(sound.wav)
+        result = sounds.spectrogram(recording, sound.window)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+    return SoundSpectrogram(
+        rate=recording.rate,
+        times=NumpyArrayField(result.times),
+        frequencies=NumpyArrayField(result.frequencies),
+        amplitudes=NumpyArrayField(result.amplitudes),
+    )
+
+
+website.mount(app)

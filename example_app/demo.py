@@ -1,9 +1,9 @@
 """Call every endpoint in JSON mode and in binary mode, over a real connection, and compare.
 
 Run ``python -m example_app.demo [--out FOLDER]``. It starts the service under uvicorn on a free
-port of the loopback interface, sends it real digits and photographs in both modes, checks that the
-answers agree and are right, writes the pictures it got back to the folder, prints a table of sizes
-and times, and stops the service. The exit code is 0 if all is well and 1 if not.
+port of the loopback interface, sends it real digits and photographs and a chord in both modes,
+checks that the answers agree and are right, writes the pictures it got back to the folder, prints a
+table of sizes and times, and stops the service. The exit code is 0 if all is well and 1 if not.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from PIL import Image
 
 from binary_middleware import packb, unpackb
 
+from .chord import A_MAJOR, chord_wav
 from .digits import CLASSES, digits_split
 from .server import Server, ServerError, running_server
 
@@ -124,7 +125,7 @@ class Call:
 
 
 def planned_calls() -> list[Call]:
-    """Return the calls, with held-out images of the digits data set and two photographs."""
+    """Return the calls, with held-out images of the digits data set, a chord and photographs."""
     split = digits_split()
     calls = [Call("health", "/health", None, check_health)]
     for count in (1, len(split.held_out_images)):
@@ -132,6 +133,7 @@ def planned_calls() -> list[Call]:
         check = partial(check_digits, labels=split.held_out_labels[:count])
         title = f"{count} digit{'s' * (count > 1)}"
         calls.append(Call(title, "/digits/classify", body, check))
+    calls.append(Call("chord", "/spectrogram", {"wav": chord_wav()}, check_chord))
     for name in ("china", "flower"):
         photograph = (resources.files("sklearn.datasets.images") / f"{name}.jpg").read_bytes()
         body = {"image": photograph, "sigma": SIGMA}
@@ -175,6 +177,22 @@ def check_digits(answer: Body, labels: NDArray[np.int64]) -> None:
     )
     accuracy = float(np.mean(digits == labels))
     require(accuracy > MIN_ACCURACY, f"only {accuracy:.0%} of the digits were recognised")
+
+
+def check_chord(answer: Body) -> None:
+    """Raise DemoError unless the loudest frequencies of every window are the notes of the chord."""
+    frequencies, amplitudes = answer["frequencies"], answer["amplitudes"]
+    shape = (len(frequencies), len(answer["times"]))
+    require(amplitudes.shape == shape, f"the amplitudes have shape {amplitudes.shape}, not {shape}")
+    nearest = [int(np.abs(frequencies - note).argmin()) for note in A_MAJOR]
+    # A note between two frequencies is in both, and a little of it in their neighbours.
+    peaks = amplitudes[[range(at - 2, at + 3) for at in nearest]].max(axis=1)
+    require(
+        np.all((peaks > 0.25) & (peaks < 0.34)),
+        "the notes of the chord do not have a third of the amplitude each",
+    )
+    elsewhere = np.delete(amplitudes, [at + d for at in nearest for d in range(-4, 5)], axis=0)
+    require(elsewhere.max() < 0.01, "the chord has notes that were not played")
 
 
 def check_edges(answer: Body, photograph: bytes) -> None:

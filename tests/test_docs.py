@@ -17,6 +17,8 @@ from tests.serving import serving
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# The blocks of the other one need the frameworks, and run in tests/frameworks.
+RUNNABLE = [page for page in PAGES if page.name != "frameworks.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(((?!https?://|#)[^)#]+)")
 
@@ -56,17 +58,26 @@ def served(blocks: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         sys.modules.pop("app", None)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def run_blocks(
+    page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *, heavy: bool = False
+) -> None:
+    """Run the Python blocks of a page, one after the other, and compare what they print.
+
+    Args:
+        page: the page.
+        folder: where its ``app.py`` is saved.
+        monkeypatch: undoes what this does to ``sys``.
+        heavy: whether to run the blocks that begin with ``# needs torch`` as well.
+    """
     blocks = BLOCK.findall(page.read_text())
     # pydantic looks up what annotations name in the module of a class.
     module = types.ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)
     with contextlib.ExitStack() as stack:
-        url = stack.enter_context(served(blocks, tmp_path, monkeypatch))
+        url = stack.enter_context(served(blocks, folder, monkeypatch))
         stack.callback(lambda: "client" in vars(module) and vars(module)["client"].close())
         for number, code in enumerate(blocks, start=1):
-            if code.startswith("# app.py"):
+            if code.startswith("# app.py") or (code.startswith("# needs torch") and not heavy):
                 continue
             name = f"{name_of(page)}: block {number}"
             runnable = compile(
@@ -76,6 +87,11 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
             with contextlib.redirect_stdout(output):
                 exec(runnable, vars(module))
             assert output.getvalue() == expected_output(code), name
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=name_of)
+def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_blocks(page, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

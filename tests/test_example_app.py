@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -18,8 +19,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from example_app import digits, images
+from example_app import digits, images, sounds
 from example_app.app import app
+from example_app.chord import A_MAJOR, chord_wav
 from example_app.demo import BinaryMode, Body, JsonMode, Mode, exchange, first_difference
 from example_app.demo import planned_calls as demo_calls
 from example_app.server import ServerError, running_server
@@ -266,6 +268,114 @@ def test_json_clients_see_base64(client: TestClient) -> None:
     np.testing.assert_allclose(gradient.reshape(3, 5), expected, rtol=1e-6)
 
 
+# Spectrogram
+
+
+def sound_file(pcm: bytes, *, rate: int = 8_000, width: int = 2, channels: int = 1) -> bytes:
+    """Return a WAV file with the given samples."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((channels, width, rate, 0, "NONE", "not compressed"))
+        writer.writeframes(pcm)
+    return file.getvalue()
+
+
+def test_spectrogram_of_a_chord(caller: Caller) -> None:
+    status, body = caller.post("/spectrogram", {"wav": chord_wav(rate=8_000), "window": 2_000})
+    assert status == 200
+    assert body["rate"] == 8_000
+    # 4 Hz from one frequency to the next, and windows of 250 ms that overlap by half.
+    np.testing.assert_allclose(body["frequencies"], np.arange(1_001) * 4)
+    np.testing.assert_allclose(body["times"], np.arange(1, 8) / 8)
+    amplitudes = body["amplitudes"]
+    assert (amplitudes.dtype, amplitudes.shape) == (np.float32, (1_001, 7))
+    for note in A_MAJOR:
+        near = np.abs(body["frequencies"] - note) < 4
+        assert np.all(amplitudes[near].max(axis=0) > 0.28)
+    far = np.all([np.abs(body["frequencies"] - note) > 16 for note in A_MAJOR], axis=0)
+    assert amplitudes[far].max() < 0.01
+
+
+def test_the_window_has_a_default(caller: Caller) -> None:
+    _, body = caller.post("/spectrogram", {"wav": chord_wav()})
+    assert body["amplitudes"].shape == (513, 30)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_a_sine_of_full_scale_has_amplitude_one(caller: Caller, width: int) -> None:
+    full_scale = (1 << (8 * width - 1)) - 1
+    sine = np.rint(np.sin(np.arange(4_096) * (2 * np.pi * 32 / 256)) * full_scale).astype("<i8")
+    low = 0 if width > 1 else 128  # samples of one byte are unsigned
+    pcm = (sine + low).astype("<i8").view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
+    file = sound_file(pcm, width=width)
+    _, body = caller.post("/spectrogram", {"wav": file, "window": 256})
+    # The sine is in the middle of a frequency, and the window spreads it to both neighbours.
+    np.testing.assert_allclose(body["amplitudes"][32], 1, atol=0.02)
+    np.testing.assert_allclose(body["amplitudes"][[31, 33]], 0.5, atol=0.02)
+    assert body["amplitudes"][35:].max() < 0.02
+
+
+def test_a_constant_is_at_zero_hertz(caller: Caller) -> None:
+    file = sound_file(np.full(512, 16_384, "<i2").tobytes())
+    _, body = caller.post("/spectrogram", {"wav": file, "window": 512})
+    np.testing.assert_allclose(body["amplitudes"][0], 0.5, rtol=1e-5)
+
+
+def test_channels_are_averaged(caller: Caller) -> None:
+    loud_and_silent = np.zeros((512, 2), "<i2")
+    loud_and_silent[:, 0] = 16_384
+    file = sound_file(loud_and_silent.tobytes(), channels=2)
+    _, body = caller.post("/spectrogram", {"wav": file, "window": 512})
+    np.testing.assert_allclose(body["amplitudes"][0], 0.25, rtol=1e-5)
+
+
+def wav_with(at: int, field: bytes) -> bytes:
+    """Return a WAV file whose header is not what it should be."""
+    file = bytearray(chord_wav())
+    file[at : at + len(field)] = field
+    return bytes(file)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"not a sound", id="text"),
+        pytest.param(bytes(range(256)), id="noise"),
+        pytest.param(CHINA, id="JPEG"),
+        pytest.param(chord_wav()[:20], id="header cut short"),
+        pytest.param(chord_wav()[:5_000], id="cut short"),
+        pytest.param(sound_file(b""), id="no samples"),
+        pytest.param(wav_with(20, b"\x03\0"), id="floating point"),
+        pytest.param(wav_with(22, b"\0\0"), id="no channels"),
+        pytest.param(wav_with(24, b"\0\0\0\0"), id="rate 0"),
+        pytest.param(wav_with(34, b"\0\0"), id="samples of no bits"),
+        pytest.param(wav_with(34, b"\x40\0"), id="samples of 64 bits"),
+    ],
+)
+def test_unreadable_sounds_are_refused(caller: Caller, file: bytes) -> None:
+    answer = caller.post("/spectrogram", {"wav": file})
+    assert answer == (422, {"detail": "the sound is not a readable PCM WAV file"})
+
+
+def test_long_sounds_are_refused(caller: Caller) -> None:
+    file = sound_file(bytes(sounds.MAX_FRAMES + 1), width=1)
+    assert_refused(caller.post("/spectrogram", {"wav": file}), "8000001 frames; at most 8000000")
+
+
+def test_sounds_shorter_than_a_window_are_refused(caller: Caller) -> None:
+    answer = caller.post("/spectrogram", {"wav": sound_file(bytes(600)), "window": 302})
+    assert answer == (422, {"detail": "the sound has 300 frames, fewer than a window of 302"})
+
+
+@pytest.mark.parametrize("window", [254, 16_386, 1_001, 512.5, "wide", None])
+def test_windows_out_of_range_are_refused(caller: Caller, window: Any) -> None:
+    answer = caller.post("/spectrogram", {"wav": chord_wav(), "window": window})
+    assert answer.status == 422
+    (reason,) = answer.body["detail"]
+    assert (reason["loc"], reason["input"]) == (["body", "window"], window)
+
+
 # Reading files
 
 
@@ -290,7 +400,7 @@ def test_demo_prints_a_table_and_writes_pictures(tmp_path: Path) -> None:
     assert re.split(r"\s{2,}", lines[0])[:4] == ["call", "mode", "bytes sent", "bytes received"]
     row = re.compile(r"(?:JSON|binary) +([\d,]+) +([\d,]+) +([\d.]+)(?: +([\d.]+) +([\d.]+))?$")
     rows = [match for match in map(row.search, lines) if match]
-    assert len(rows) == 10
+    assert len(rows) == 12
     for json_row, binary_row in zip(rows[::2], rows[1::2], strict=True):
         json_bytes, binary_bytes = (
             sum(int(cell.replace(",", "")) for cell in match.group(1, 2))

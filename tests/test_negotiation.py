@@ -15,7 +15,7 @@ def test_a_plan_is_made_once() -> None:
 
 def test_long_header_fields_are_not_kept() -> None:
     negotiator = Negotiator(BinaryOptions())
-    accept = b"application/msgpack, " + b"text/plain, " * 5000
+    accept = b"application/msgpack, " + b"text/plain, " * 500
     plan = negotiator.plan(None, accept)
     assert plan.answer == "application/msgpack"
     assert negotiator.plan(None, accept) is not plan

@@ -26,7 +26,6 @@ _MIN_INT: Final = -(1 << 63)
 _MAX_INT: Final = (1 << 64) - 1
 _ATOMS: Final = frozenset({type(None), bool, int, float, str})
 _TEXT: Final = frozenset({str})
-_CONTAINERS: Final = frozenset({dict, list})
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
@@ -62,7 +61,12 @@ def pack_buffers(obj: Any, *, arrays: str = "numpy") -> list[bytes | memoryview]
     """
     if arrays not in ("numpy", "map"):
         raise ValueError(f"arrays must be 'numpy' or 'map', got {arrays!r}")
-    return _Packer(arrays).pack(obj)
+    try:
+        return [_encoder.encode(obj)] if _is_plain(obj) else _Packer(arrays).pack(obj)
+    except RecursionError as exc:
+        raise EncodeError("the object nests too deeply, or holds itself") from exc
+    except (OverflowError, UnicodeError) as exc:
+        raise EncodeError(f"a value cannot be carried in msgpack: {exc}") from exc
 
 
 class _Large:
@@ -90,17 +94,12 @@ class _Packer:
         self.taken_apart: set[int] = set()
 
     def pack(self, obj: Any) -> list[bytes | memoryview]:
-        try:
-            tree = obj if _is_plain(obj) else self.convert(obj)
-            if not self.large:
-                return [_encoder.encode(tree)]
-            buffers: list[bytes | memoryview] = []
-            rest = bytearray()
-            self.write(tree, rest, buffers)
-        except RecursionError as exc:
-            raise EncodeError("the object nests too deeply, or holds itself") from exc
-        except (OverflowError, UnicodeError) as exc:
-            raise EncodeError(f"a value cannot be carried in msgpack: {exc}") from exc
+        tree = self.convert(obj)
+        if not self.large:
+            return [_encoder.encode(tree)]
+        buffers: list[bytes | memoryview] = []
+        rest = bytearray()
+        self.write(tree, rest, buffers)
         if rest:
             buffers.append(bytes(rest))
         return buffers
@@ -226,21 +225,20 @@ def _without_header(map_: dict[str, Any]) -> bytes:
 
 
 def _is_plain(obj: Any) -> bool:
-    """Whether msgspec alone can write ``obj``, as most small documents are; seen at C speed."""
+    """Whether msgspec alone can write ``obj``, as most small documents are."""
     kind = type(obj)
-    if kind is dict:
+    if kind is list:
+        if _ATOMS.issuperset(map(type, obj)):  # many numbers, seen at C speed
+            return True
+        members = obj
+    elif kind is dict:
         if not _TEXT.issuperset(map(type, obj)):
             return False
         members = obj.values()
-    elif kind is list:
-        members = obj
     else:
         return kind in _ATOMS
-    others = set(map(type, members)) - _ATOMS
-    if not others <= _CONTAINERS:
-        return False
-    for member in members if others else ():
-        if type(member) in _CONTAINERS and not _is_plain(member):  # one frame for a level
+    for member in members:  # noqa: SIM110  # ``all`` would be a frame more for each level
+        if type(member) not in _ATOMS and not _is_plain(member):
             return False
     return True
 

@@ -6,6 +6,7 @@ without copying them, and only what remains is decoded.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import re
 from collections.abc import Iterable, Mapping
@@ -15,12 +16,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
+from pydantic_core import to_jsonable_python
 
 from binary_middleware.codec.pack import key_text
 from binary_middleware.errors import ContentTooLarge, DecodeError
 from binary_middleware.ndarray import (
     array_header,
-    copy_array,
+    count_fields,
     is_marked,
     read_marked,
     view_array,
@@ -31,12 +33,21 @@ LARGE_ITEM: Final = 2 * 1024
 is decoded in one go, and counts as structure."""
 
 MAX_DESCENT: Final = 16
-"""Levels of containers that are taken apart. Each level is one pass over its bytes, so this
-bounds the time that nesting can cost; what lies deeper is decoded in one go."""
+"""Levels of containers that are taken apart; what lies deeper is decoded in one go. Each level
+is a pass over its bytes, and :class:`_Effort` says how much of that is worth while."""
+
+MAX_DEPTH: Final = 320
+"""Most containers inside each other. Reading and writing take up to two frames of Python's for each
+of them, so that this leaves a third of its recursion limit to whoever calls."""
 
 MAX_STRUCTURE_SIZE: Final = 8 * 1024 * 1024
 """Default limit of structure, in bytes of msgpack. One byte of it can become 70 bytes of
 objects (an empty map), so that this bounds a request at about 600 MB."""
+
+CONVERSION: Final = 64
+"""Bytes of the limit of structure for which a document may hold one value that Python code makes:
+a small array, each field of its dtype, a numpy scalar, a complex number, a map with keys other
+than strings. msgspec makes everything else, and is up to a hundred times faster."""
 
 PINNED_SHARE: Final = 8
 """An array smaller than this share of an owned buffer is copied out of it, so that a small array
@@ -82,6 +93,13 @@ def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
             buffer.
         ContentTooLarge: nested too deeply, or more structure than ``max_structure_size``.
     """
+    if type(data) is bytes and len(data) < LARGE_ITEM:
+        limit = max_structure_size
+        if limit is None or len(data) <= limit:
+            try:
+                return _decode_plain(data)
+            except (UnicodeDecodeError, msgspec.MsgspecError):
+                pass  # there is more in it, or it is not msgpack
     try:
         view = memoryview(data)
         if view.format != "B" or view.ndim != 1 or not view.contiguous:
@@ -112,14 +130,43 @@ def unpack_owned(
 
 
 _decode_any: Final = msgspec.msgpack.Decoder().decode
+
+
+def _plain(levels: int) -> Any:
+    leaf: Any = bool | int | float | str | None
+    plain = leaf
+    for _ in range(levels):
+        plain = leaf | list[plain] | dict[str, plain]  # type: ignore[valid-type]
+    return plain
+
+
+# What JSON could hold as well, down to a few levels: nothing in there needs a second look. It is as
+# fast as decoding without a type, and stops at the first value of another kind.
+_decode_plain: Final = msgspec.msgpack.Decoder(_plain(6)).decode
 # ``dict[Any, Raw]`` would decode keys of any size and kind before anybody has counted them.
 _decode_map: Final = msgspec.msgpack.Decoder(
     dict[str | int | float | bool | None, msgspec.Raw]
 ).decode
 _decode_marked: Final = msgspec.msgpack.Decoder(dict[bytes, msgspec.Raw]).decode
 _decode_items: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_decode_sizes: Final = msgspec.msgpack.Decoder(list[int]).decode
+_MAP_OF_FIVE: Final = 0x85
+_USUAL_ARRAY: Final = re.compile(
+    rb"\x85\xc4\x02nd\xc3"
+    rb"\xc4\x04type([\xa0-\xbf])([!-~]+)"
+    rb"\xc4\x04kind\xc4\x00"
+    rb"\xc4\x05shape([\x90-\x9f].{0,135}?)"  # 15 sizes of 9 bytes
+    rb"\xc4\x04data(?:\xc5(..)|\xc6(....))",
+    re.DOTALL,
+)
+"""The map of a large array as msgpack-numpy writes it, up to its bytes; of no structured type."""
 _POSITION: Final = re.compile(r"\(byte (\d+)\)")
 _LONGEST_ARRAY_HEADER: Final = 256 * 1024
+_LONGEST_SOUGHT: Final = 256
+_UNLIMITED: Final = 1 << 62
+
+_MUCH: Final = 64 * 1024
+"""Bytes of a document from which the garbage collector is kept from running while it is read."""
 
 
 class _Unpacker:
@@ -131,6 +178,9 @@ class _Unpacker:
         buffer: the same bytes as an array, if it is ours and arrays may be views of it.
     """
 
+    structure_size = 0
+    conversions_left = _UNLIMITED
+
     def __init__(
         self,
         view: memoryview,
@@ -139,23 +189,51 @@ class _Unpacker:
     ) -> None:
         self.view = view
         self.max_structure_size = max_structure_size
-        self.buffer = buffer
-        self.structure_size = 0
+        self.owned = None if buffer is None else buffer.data
         self.moved: list[Moved] = []
+        if len(view) >= LARGE_ITEM:
+            # What taking apart may still cost: bytes for C code to pass over, large leaves aside,
+            # and containers for Python code to look at.
+            self.bytes_left = _PASSES * len(view) + _ALWAYS_AFFORDABLE
+            self.containers_left = len(view) // 512 + 512
+            if max_structure_size is not None:
+                self.conversions_left = max_structure_size // CONVERSION
 
     def unpack(self) -> Any:
+        # The collector would look at all objects that were made so far again and again, which can
+        # take longer than to make them, and none of them is garbage. It stops for all threads;
+        # should two of them do this at once, it may come back before the second is done.
+        pause_collector = len(self.view) >= _MUCH and gc.isenabled()
+        if pause_collector:
+            gc.disable()
         try:
             return self.read(self.view, 0, 0)
         except RecursionError as exc:
-            raise ContentTooLarge("the document nests too deeply") from exc
+            raise _too_deep() from exc
+        finally:
+            if pause_collector:
+                gc.enable()
 
-    def read(self, view: memoryview, start: int, depth: int) -> Any:
-        """The value of ``view``, which is one whole item and starts at ``start``."""
-        if len(view) < LARGE_ITEM or depth == MAX_DESCENT:
-            return self.read_in_one_go(view)
+    def read(self, view: memoryview, start: int, depth: int, sparse: bool = False) -> Any:
+        """The value of ``view``, which is one whole item and starts at ``start``.
+
+        ``sparse`` says that it is known to hold few objects, see :func:`_is_sparse`.
+        """
+        if len(view) < LARGE_ITEM or depth == MAX_DESCENT or not self.containers_left:
+            return self.read_in_one_go(view, depth)
+        if view[0] == _MAP_OF_FIVE:
+            array = self.read_usual_array(view, start)
+            if array is not None:
+                return array
         kind, count = _container(view)
         if kind is None or len(view) < count * LARGE_ITEM:
-            return self.read_in_one_go(view)
+            return self.read_in_one_go(view, depth)
+        if not sparse and len(view) > self.bytes_left:
+            sparse = _is_sparse(view)
+            if not sparse:
+                return self.read_in_one_go(view, depth)
+        self.containers_left -= 1
+        bytes_left = self.bytes_left
         if kind is list:
             raw: Any = dict(enumerate(self.decode(_decode_items, view)))
         else:
@@ -163,18 +241,20 @@ class _Unpacker:
                 raw = self.decode(_decode_marked if _has_binary_key(view) else _decode_map, view)
             except DecodeError as exc:
                 if isinstance(exc.__cause__, msgspec.ValidationError):  # a key of another kind
-                    return self.read_in_one_go(view)
+                    return self.read_in_one_go(view, depth)
                 raise
             if is_marked(raw):
                 return self.read_array(view, start, raw, count)
         large = self.place(view, start, raw, count)
+        if sparse:
+            self.bytes_left = bytes_left
         if not large:
-            return self.read_in_one_go(view)
-        value = self.revive(self.decode_small(view, raw, large.values()))
+            return self.read_in_one_go(view, depth)
+        value = self.revive(self.decode_small(view, raw, large), depth)
         for key, (at, part) in large.items():
             place = key if kind is list or type(key) is str else key_text(key)
             try:
-                value[place] = self.read(part, start + at, depth + 1)
+                value[place] = self.read(part, start + at, depth + 1, sparse)
             except DecodeError as exc:
                 exc.within(place)
                 raise
@@ -188,23 +268,29 @@ class _Unpacker:
         every_key_is_there = count in (len(raw), 2 * len(raw))
         last = next(reversed(raw), None) if every_key_is_there else None
         places: dict[Any, tuple[int, memoryview]] = {}
+        passed_over = len(view)
         for key, item in raw.items():
             part = memoryview(item)
             if len(part) >= LARGE_ITEM:
+                if part[0] not in _CONTAINER_CODES:
+                    passed_over -= len(part)
                 at = len(view) - len(part) if key is last else self.offset(part) - start
                 places[key] = (at, part)
+        self.bytes_left -= passed_over
         return places
 
     def decode_small(
         self,
         view: memoryview,
         raw: dict[Any, msgspec.Raw],
-        large: Iterable[tuple[int, memoryview]],
+        large: Mapping[Any, tuple[int, memoryview]],
     ) -> Any:
         """The container in ``view``, decoded in one go, with ``None`` for its large items."""
         between: list[bytes | memoryview] = []
         start = 0
-        for at, part in sorted(large, key=_first):  # a key that stands twice is out of order
+        # A key that stands twice is out of order.
+        in_order = large.values() if len(large) == 1 else sorted(large.values(), key=_first)
+        for at, part in in_order:
             between += (view[start:at], b"\xc0")
             start = at + len(part)
         small = b"".join((*between, view[start:]))
@@ -212,14 +298,19 @@ class _Unpacker:
         try:
             return _decode_any(small)
         except (UnicodeDecodeError, msgspec.MsgspecError) as exc:
-            for item in raw.values():  # one by one, so that the position is that in the whole
-                self.decode(_decode_any, memoryview(item))
+            for key, item in raw.items():  # one by one, for the position in the whole
+                if key not in large:
+                    self.decode(_decode_any, memoryview(item))
             raise DecodeError("the body is not msgpack") from exc
 
-    def read_in_one_go(self, view: memoryview) -> Any:
+    def read_in_one_go(self, view: memoryview, depth: int) -> Any:
         if len(view) and view[0] in _CONTAINER_CODES:
             self.count_structure(len(view))
-        return self.revive(self.decode(_decode_any, view))
+            try:
+                return _decode_plain(view)
+            except (UnicodeDecodeError, msgspec.MsgspecError):
+                pass  # there is more in it, or it is not msgpack
+        return self.revive(self.decode(_decode_any, view), depth)
 
     def count_structure(self, size: int) -> None:
         self.structure_size += size
@@ -228,6 +319,15 @@ class _Unpacker:
             raise ContentTooLarge(
                 f"the structure of the document, large arrays and bytes aside, is over "
                 f"max_structure_size ({limit} bytes)"
+            )
+
+    def count_conversions(self, count: int) -> None:
+        self.conversions_left -= count
+        if self.conversions_left < 0:
+            raise ContentTooLarge(
+                f"the document holds more small arrays, or maps with keys other than strings, than "
+                f"max_structure_size ({self.max_structure_size} bytes) allows: one for each "
+                f"{CONVERSION} bytes of it"
             )
 
     def decode(self, decode: Any, view: memoryview) -> Any:
@@ -243,45 +343,53 @@ class _Unpacker:
             message = message[:1].lower() + message[1:]
             raise DecodeError(f"the body is not msgpack: {message}") from exc
 
-    def revive(self, value: Any) -> Any:
-        """What msgspec decoded, with arrays in place of their maps and strings for keys."""
+    def revive(self, value: Any, depth: int) -> Any:
+        """What msgspec decoded, with arrays in place of their maps and strings for keys.
+
+        Args:
+            value: a container, or what msgspec has no type of Python's for.
+            depth: how many containers it is in.
+        """
+        if depth >= MAX_DEPTH:
+            raise _too_deep()
         kind = type(value)
         if kind is dict:
             # All keys before any item, and each once: to begin anew with other keys, at every
             # level of a deep document, would cost the square of its size.
-            if not _TEXT.issuperset(map(type, value)):
+            if not _has_text_keys(value):
                 if is_marked(value):
-                    return read_marked(value)
-                value = self.with_text_keys(value)
-            if not _NEEDS_REVIVAL.isdisjoint(map(type, value.values())):
-                self.revive_members(value, value.items())
+                    return self.read_marked(value)
+                self.count_conversions(1)
+                value = _with_text_keys(value)
+            if len(value) > _FEW and _NEEDS_REVIVAL.isdisjoint(map(type, value.values())):
+                return value
+            members: Iterable[tuple[Any, Any]] = value.items()
         elif kind is list:
-            if not _NEEDS_REVIVAL.isdisjoint(map(type, value)):
-                self.revive_members(value, enumerate(value))
+            if len(value) > _FEW and _NEEDS_REVIVAL.isdisjoint(map(type, value)):
+                return value
+            members = enumerate(value)
         elif kind is msgspec.msgpack.Ext:
             raise DecodeError(f"msgpack extension {value.code} is not known")
-        return value
-
-    def revive_members(self, value: Any, members: Iterable[tuple[Any, Any]]) -> None:
+        else:
+            return value
         key: Any = None
         try:
             for key, item in members:
-                if type(item) in _NEEDS_REVIVAL:
-                    value[key] = self.revive(item)
+                if type(item) in _NEEDS_REVIVAL and item:  # an empty container is what it is
+                    revived = self.revive(item, depth + 1)
+                    if revived is not item:
+                        value[key] = revived
         except DecodeError as exc:
             exc.within(key)
             raise
+        return value
 
-    def with_text_keys(self, map_: Mapping[Any, Any]) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key, item in map_.items():
-            if isinstance(key, (bytes, tuple, msgspec.msgpack.Ext)):
-                raise DecodeError("a key of a map must be a string, not binary and not a container")
-            text = key if type(key) is str else key_text(key)
-            if text in result:
-                raise DecodeError(f"the key {text[:40]!r} stands twice in one map")
-            result[text] = item
-        return result
+    def read_marked(self, map_: Mapping[Any, Any]) -> Any:
+        """A map with a marker that is small."""
+        value = read_marked(map_)
+        structured = type(value) is np.ndarray and value.dtype.names is not None
+        self.count_conversions(1 + count_fields(value.dtype) if structured else 1)
+        return value
 
     def read_array(
         self, view: memoryview, start: int, raw: dict[Any, msgspec.Raw], count: int
@@ -291,24 +399,56 @@ class _Unpacker:
         at, data = large.get(b"data", (0, _NO_DATA))
         if len(view) - len(data) > _LONGEST_ARRAY_HEADER:
             raise DecodeError("the description of an array is too long")
-        map_ = self.decode_small(view, raw, [(at, data)] if len(data) else [])
+        map_ = self.decode_small(view, raw, {b"data": (at, data)} if len(data) else {})
         if map_.get(b"nd") is not True or not len(data):
-            return read_marked(map_)  # small data, or what is never that large
+            return self.read_marked(map_)  # small data, or what is never that large
         dtype, shape = array_header(map_)
-        payload = _bin_payload(data)
-        array = view_array(payload, dtype, shape)  # refuses before anything moves
-        alignment, buffer = _alignment(dtype), self.buffer
-        if buffer is not None and array.nbytes * PINNED_SHARE >= len(buffer) and alignment <= 8:
-            payload_start = start + at + len(data) - len(payload)
-            payload = self.align(buffer, payload_start, len(payload), alignment)
-            return view_array(payload, dtype, shape)
-        return copy_array(payload, dtype, shape)
+        size = len(_bin_payload(data))
+        return self.array(start + at + len(data) - size, size, dtype, shape)
+
+    def read_usual_array(self, view: memoryview, start: int) -> np.ndarray[Any, Any] | None:
+        """An array whose map is as msgpack-numpy writes it; ``None`` for any other map."""
+        match = _USUAL_ARRAY.match(view)
+        if match is None:
+            return None
+        code, name, shape, short, long = match.groups()
+        length = short or long
+        # Where the shape ends is a guess, which is right if all of these fit.
+        size = len(view) - match.end()
+        if code[0] & 0x1F != len(name) or int.from_bytes(length) != size:
+            return None
+        try:
+            sizes = _decode_sizes(shape)
+        except msgspec.MsgspecError:
+            return None
+        description = match.end() - len(length)  # with one byte in the place of the data
+        self.bytes_left -= description
+        self.count_structure(description)
+        dtype, shape = array_header({b"nd": True, b"type": name, b"shape": sizes, b"data": None})
+        return self.array(start + match.end(), size, dtype, shape)
+
+    def array(
+        self, start: int, size: int, dtype: np.dtype[Any], shape: Any
+    ) -> np.ndarray[Any, Any]:
+        """The array whose bytes start at ``start``: a view if that is allowed, else a copy."""
+        alignment, owned = _alignment(dtype), self.owned
+        if owned is None or size * PINNED_SHARE < len(self.view) or alignment > 8:
+            data = self.view[start : start + size]
+            array = view_array(data, dtype, shape)  # or it is refused
+            return np.ndarray(array.shape, dtype, np.frombuffer(data, np.uint8).copy())
+        array = view_array(owned[start : start + size], dtype, shape)
+        # Memory that numpy got is aligned for any type; nobody else's need be.
+        is_aligned = np.ndarray((), np.uint64, owned).flags.aligned
+        shift = (start if is_aligned else self.address + start) % alignment
+        if not shift:
+            return array
+        return np.ndarray(array.shape, dtype, self.move_down(owned, start, size, shift))
 
     def position_of(self, text: bytes) -> str:
         """The position of a string that msgspec gave no position for, if there is only one."""
-        found = [
-            match.start() for match in itertools.islice(re.finditer(re.escape(text), self.view), 2)
-        ]
+        # Its beginning will do: if that stands there once, so does the whole.
+        pattern = re.escape(text[:_LONGEST_SOUGHT])
+        found = [match.start() for match in itertools.islice(re.finditer(pattern, self.view), 2)]
         return f" (byte {found[0]})" if len(found) == 1 else ""
 
     def offset(self, part: memoryview) -> int:
@@ -319,18 +459,17 @@ class _Unpacker:
     def address(self) -> int:
         return _address(np.frombuffer(self.view, np.uint8))
 
-    def align(
-        self, buffer: np.ndarray[Any, Any], start: int, size: int, alignment: int
-    ) -> np.ndarray[Any, Any]:
-        shift = (self.address + start) % alignment
-        if shift:
-            # There are at least 8 bytes to spare: an array's data follows its own key
-            # (6 bytes) and header (2 or more), and nobody reads these again.
-            source, start = start, start - shift
-            overwritten = buffer[start : start + shift].tobytes()
-            self.moved.append(Moved(start, size, overwritten))
-            buffer[start : start + size] = buffer[source : source + size]
-        return buffer[start : start + size]
+    def move_down(self, owned: memoryview, start: int, size: int, shift: int) -> memoryview:
+        # There are at least 8 bytes to spare: an array's data follows its own key
+        # (6 bytes) and header (2 or more), and nobody reads these again.
+        source, start = start, start - shift
+        self.moved.append(Moved(start, size, bytes(owned[start:source])))
+        owned[start : start + size] = owned[source : source + size]
+        return owned[start : start + size]
+
+
+def _too_deep() -> ContentTooLarge:
+    return ContentTooLarge(f"the document nests too deeply: at most {MAX_DEPTH} levels are read")
 
 
 _NO_DATA: Final = memoryview(b"")
@@ -383,3 +522,99 @@ def _bin_payload(view: memoryview) -> np.ndarray[Any, Any]:
 
 
 _EMPTY: Final = np.empty(0, np.uint8)
+
+
+# -- keys ------------------------------------------------------------------------------------------
+
+_FEW: Final = 4
+"""Members of a container up to which a loop is faster than a set of their types."""
+
+
+def _has_text_keys(map_: Mapping[Any, Any]) -> bool:
+    if len(map_) > _FEW:
+        return _TEXT.issuperset(map(type, map_))
+    for key in map_:  # noqa: SIM110  # a generator would cost more than all of this
+        if type(key) is not str:
+            return False
+    return True
+
+
+def _with_text_keys(map_: Mapping[Any, Any]) -> dict[str, Any]:
+    """The same map with its keys as JSON has them.
+
+    Raises:
+        DecodeError: a key that JSON could not have, or two that are the same string.
+    """
+    kinds = set(map(type, map_))
+    if kinds == _NUMBERS:
+        return {str(key): item for key, item in map_.items()}
+    if not _NO_KEYS.isdisjoint(kinds):
+        raise DecodeError("a key of a map must be a string, not binary and not a container")
+    texts = to_jsonable_python(dict.fromkeys(map_))
+    if len(texts) < len(map_):
+        seen: set[str] = set()
+        for text in map(key_text, map_):
+            if text in seen:
+                raise DecodeError(f"the key {text[:40]!r} stands twice in one map")
+            seen.add(text)
+    return dict(zip(texts, map_.values(), strict=True))
+
+
+_NO_KEYS: Final = frozenset({bytes, tuple, msgspec.msgpack.Ext})
+_NUMBERS: Final = frozenset({int})
+
+
+# -- headers ---------------------------------------------------------------------------------------
+
+_PASSES: Final = 2
+"""Passes over the whole document, large leaves aside, that any document may cost. Those of one with
+few objects cost next to nothing, and are not counted."""
+
+_ALWAYS_AFFORDABLE: Final = 4 * 1024 * 1024
+"""Bytes that may be passed over besides, so that no small document is looked at more closely."""
+
+
+def _is_sparse(view: memoryview) -> bool:
+    """Whether an item has less than one object in 64 bytes, found by its headers alone."""
+    start, pending = 0, 1
+    for _ in range(len(view) // 64):
+        if not pending or start >= len(view):
+            return True
+        size, width, bytes_each, items, items_each = _HEADERS[view[start]]
+        length = int.from_bytes(view[start + 1 : start + 1 + width]) if width else 0
+        pending += items + items_each * length - 1
+        start += size + bytes_each * length
+    return False
+
+
+def _header(code: int) -> tuple[int, int, int, int, int]:
+    """What follows from the first byte of an item.
+
+    Returns:
+        Bytes of the item without those that its length counts; bytes that the length is in; bytes
+        for each unit of length; items inside; items inside for each unit of length.
+    """
+    if code in _WITH_LENGTH:
+        width, bytes_each, items_each = _WITH_LENGTH[code]
+        kind_of_extension = 0xC7 <= code <= 0xC9
+        return 1 + width + kind_of_extension, width, bytes_each, 0, items_each
+    if 0x80 <= code < 0xA0:
+        return 1, 0, 0, (code & 0x0F) * (2 if code < 0x90 else 1), 0
+    if 0xA0 <= code < 0xC0:
+        return 1 + (code & 0x1F), 0, 0, 0, 0
+    return _SIZES.get(code, 1), 0, 0, 0, 0
+
+
+# fmt: off
+_WITH_LENGTH: Final = {
+    0xC4: (1, 1, 0), 0xC5: (2, 1, 0), 0xC6: (4, 1, 0),  # bin
+    0xC7: (1, 1, 0), 0xC8: (2, 1, 0), 0xC9: (4, 1, 0),  # extensions
+    0xD9: (1, 1, 0), 0xDA: (2, 1, 0), 0xDB: (4, 1, 0),  # strings
+    0xDC: (2, 0, 1), 0xDD: (4, 0, 1), 0xDE: (2, 0, 2), 0xDF: (4, 0, 2),  # arrays and maps
+}
+_SIZES: Final = {
+    0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9,
+    0xD4: 3, 0xD5: 4, 0xD6: 6, 0xD7: 10, 0xD8: 18,  # extensions of a fixed size
+}
+# fmt: on
+_HEADERS: Final = tuple(map(_header, range(256)))

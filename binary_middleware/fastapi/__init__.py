@@ -8,6 +8,7 @@ except ImportError as exc:
     ) from exc
 
 from binary_middleware.fastapi.app import enable
+from binary_middleware.fastapi.openapi import complete_openapi
 from binary_middleware.fastapi.route import BinaryRoute
 
-__all__ = ["BinaryRoute", "enable"]
+__all__ = ["BinaryRoute", "complete_openapi", "enable"]

@@ -11,14 +11,15 @@ import json
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 
 from fastapi.encoders import jsonable_encoder
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from binary_middleware.codec import key_text, pack_buffers
+from binary_middleware.codec import key_text
 from binary_middleware.errors import EncodeError
 from binary_middleware.exchange import Exchange
 from binary_middleware.fields import is_array_like
@@ -41,32 +42,59 @@ class Document(bytes):
         return document
 
 
-class _StandIn:
-    """Stands in the place of a route's response field, for FastAPI's ``serialize_response``."""
+class StandIn(Protocol):
+    """Stands in the place of a route's response field, for FastAPI's ``serialize_response``.
 
-    def __init__(self, field: Any) -> None:
-        self.field = field
-        self.validate = field.validate
+    The keyword arguments are those of ``response_model_...`` that the route sets.
+    """
+
+    has_model: bool
+    """Whether there is a model, by which ``validate`` goes."""
+
+    def validate(self, value: Any, values: Any, *, loc: Any) -> tuple[Any, list[Any]]:
+        """What an endpoint returned as the model has it, and what is wrong with it."""
+
+    def dump(self, value: Any, **how: Any) -> Any:
+        """The document, with bytes and arrays in it."""
+
+    def dump_json(self, value: Any, **how: Any) -> bytes:
+        """The document as FastAPI writes it for JSON clients."""
 
     def serialize_json(self, value: Any, **how: Any) -> Document:
-        document = self.field.serialize(value, mode="python", **how)
-        return Document.of(document, lambda: self.field.serialize_json(value, **how))
+        """The document in the place of JSON text, where FastAPI's handler asks for that."""
+
+
+class _StandIn:
+    has_model = True
+
+    def __init__(self, field: Any) -> None:
+        self.validate = field.validate
+        self.dump = partial(field.serialize, mode="python")
+        self.dump_json = field.serialize_json
+
+    def serialize_json(self, value: Any, **how: Any) -> Document:
+        return Document.of(self.dump(value, **how), lambda: self.dump_json(value, **how))
 
 
 class _StandInForNone:
     """The same for a route without a response model, whose document ``jsonable_encoder`` makes."""
 
+    has_model = False
+
     def __init__(self, response_class: type[Response]) -> None:
         self.response_class = response_class
 
-    def validate(self, value: Any, *_: Any, **__: Any) -> tuple[Any, list[Any]]:
+    def validate(self, value: Any, values: Any, *, loc: Any) -> tuple[Any, list[Any]]:
         return value, []
 
+    def dump(self, value: Any, **_: Any) -> Any:
+        return _with_keys(_as_json_dumps_has_it, jsonable_encoder(value, custom_encoder=_KEPT))
+
+    def dump_json(self, value: Any, **_: Any) -> bytes:
+        return bytes(self.response_class(jsonable_encoder(value)).body)
+
     def serialize_json(self, value: Any, **_: Any) -> Document:
-        document = _with_keys(_as_json_dumps_has_it, jsonable_encoder(value, custom_encoder=_KEPT))
-        return Document.of(
-            document, lambda: bytes(self.response_class(jsonable_encoder(value)).body)
-        )
+        return Document.of(self.dump(value), lambda: self.dump_json(value))
 
 
 class _ArrayLike(ABCMeta):
@@ -135,7 +163,7 @@ def _as_pydantic_has_it(key: Any) -> Any:
         return key  # it will be found when the whole is packed
 
 
-def stand_in(route: Any) -> Any:
+def stand_in(route: Any) -> StandIn:
     """What stands in the place of the response field of a route while a handler is built."""
     if route.response_field is None:
         return _StandInForNone(route.response_class.value)
@@ -148,18 +176,19 @@ def in_binary(response: Response, exchange: Exchange) -> Response:
     if not isinstance(document, Document):
         return response
     return pack_document(
-        document,
+        document.value,
+        document.to_json,
         exchange,
-        status_code=response.status_code,
-        raw_headers=response.raw_headers,
-        background=response.background,
+        response.status_code,
+        response.raw_headers,
+        response.background,
     )
 
 
 def pack_document(
-    document: Document,
+    document: Any,
+    to_json: Callable[[], bytes],
     exchange: Exchange,
-    *,
     status_code: int,
     raw_headers: Sequence[tuple[bytes, bytes]] = (),
     background: BackgroundTask | None = None,
@@ -167,7 +196,8 @@ def pack_document(
     """The answer in msgpack, or in JSON if msgpack cannot carry it.
 
     Args:
-        document: what a stand-in made.
+        document: what a stand-in dumped.
+        to_json: how to write it as JSON, should that be needed.
         exchange: one with a binary answer.
         status_code: the status.
         raw_headers: further header fields.
@@ -175,14 +205,12 @@ def pack_document(
     """
     assert exchange.plan.answer is not None
     try:
-        buffers = pack_buffers(document.value, arrays=exchange.plan.arrays)
+        buffers = exchange.pack(document)
     except EncodeError:
         # The exchange may still make msgpack of the JSON, if that is what was wrong.
-        response = Response(document.to_json(), status_code, media_type=JSON, background=background)
+        response = Response(to_json(), status_code, media_type=JSON, background=background)
         response.raw_headers += further_headers(raw_headers)
         return response
-    if exchange.options.copy_response:
-        buffers = [b"".join(buffers)]
     return BinaryResponse(
         buffers,
         exchange.plan.answer,

@@ -1,4 +1,4 @@
-"""``enable``: binary mode for a FastAPI app and all of its routes."""
+"""``enable``: binary mode for a FastAPI app, all of its routes and its document."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from inspect import signature
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIRouter
 from starlette.types import ASGIApp
 
+from binary_middleware.fastapi.openapi import complete_with
 from binary_middleware.fastapi.route import BinaryRoute, streams
 from binary_middleware.middleware import BinaryMiddleware
 from binary_middleware.options import make_overrides
@@ -24,7 +26,7 @@ def enable(
     keep_memory: bool = True,
     **options: Any,
 ) -> None:
-    """Give a FastAPI app a binary mode: its middleware, and the object lane for its routes.
+    """Give a FastAPI app a binary mode: middleware, the object lane, media types in OpenAPI.
 
     Can be called before or after the routes are added, but before the app starts. Routes of
     routers that the app includes are replaced in those routers: another app that includes the
@@ -42,11 +44,12 @@ def enable(
     """
     rules = tuple(routes)
     # What is wrong fails here, not when the app starts.
-    BinaryMiddleware(app.router, routes=rules, keep_memory=keep_memory, **options)
+    _AppMiddleware.make_resolver(app.router, enabled=app, routes=rules, **options)
     app.add_middleware(
         _AppMiddleware, enabled=app, routes=rules, keep_memory=keep_memory, **options
     )
     _use_binary_routes(app.router)
+    _complete_document(app)
 
 
 class _AppMiddleware(BinaryMiddleware):
@@ -63,6 +66,7 @@ class _AppMiddleware(BinaryMiddleware):
         **options: Any,
     ) -> None:
         _use_binary_routes(enabled.router)
+        _complete_document(enabled)  # the user may have set a function of their own meanwhile
         super().__init__(app, routes=routes, keep_memory=keep_memory, **options)
         self.resolver = self.make_resolver(app, enabled=enabled, routes=routes, **options)
 
@@ -75,12 +79,23 @@ class _AppMiddleware(BinaryMiddleware):
         enabled: FastAPI | None = None,
         routes: Iterable[RouteRule] = (),
         keep_memory: bool = True,
+        openapi_path: str | None = None,
         **options: Any,
     ) -> Resolver:
+        if openapi_path is not None:
+            raise ValueError("openapi_path is for other apps: enable knows the document of its own")
         last_rules = []
         if enabled is not None and options.get("mode") == "require":
             last_rules = _documentation_rules(enabled)
         return Resolver(app, make_overrides(**options), routes, last_rules)
+
+
+def _complete_document(app: FastAPI) -> None:
+    def prepare() -> None:
+        if app.middleware_stack is None:  # as it will be when the app starts
+            _use_binary_routes(app.router)
+
+    complete_with(app, prepare)
 
 
 def _documentation_rules(app: FastAPI) -> list[RouteRule]:
@@ -144,4 +159,11 @@ def _rebuild(route: APIRoute) -> APIRoute:
         if name in _NOT_KEPT or name not in vars(rebuilt):
             setattr(rebuilt, name, value)
     same = all(getattr(rebuilt, name) == value for name, value in settings.items())
+    # Apps are known to add dependencies to routes that are there already.
+    same = same and _calls(rebuilt.dependant) == _calls(route.dependant)
     return rebuilt if same else route
+
+
+def _calls(dependant: Dependant) -> list[Any]:
+    return [(each.call, _calls(each)) for each in dependant.dependencies]
+

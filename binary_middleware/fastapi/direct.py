@@ -1,9 +1,11 @@
-"""The direct path: a plain route is served without FastAPI's own handler.
+"""The direct path: a route is served without FastAPI's own handler.
 
-FastAPI's handler does for every request what only some routes need: it collects dependencies,
-parameters and injected objects. For a route that has none of these it comes down to four calls,
-which are made here: validate the body, await the endpoint, validate its result, dump that. All
-around it stays FastAPI's: the exit stacks, the exception handlers, the middleware.
+FastAPI's handler does for every request what only some routes need, and makes a JSON response at
+its end. What it comes down to for a route with the default response class is done here, in the same
+order: resolve dependencies and parameters, by FastAPI's own function; call the endpoint; validate
+its result; dump that, as a document. A plain route, with one body parameter and nothing else, has
+only its body validated. All around it stays FastAPI's: the exit stacks, the exception handlers, the
+middleware.
 
 A request that this path cannot serve exactly as FastAPI would is left to FastAPI's handler before
 anything happened to it.
@@ -12,76 +14,121 @@ anything happened to it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from inspect import iscoroutinefunction
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.params import Form
 from fastapi.utils import is_body_allowed_for_status_code
-from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
 
 from binary_middleware.exchange import Exchange
-from binary_middleware.fastapi.answer import pack_document
+from binary_middleware.fastapi.answer import StandIn, pack_document
 from binary_middleware.fastapi.internals import (
+    MAX_BODY_SIZE_SCOPE_KEY,
+    NO_BODY,
+    dependency_solver,
     endpoint_context,
+    is_coroutine,
     is_observed,
+    knows_effective_routes,
     takes_nothing_but_one_body,
 )
+from binary_middleware.media import JSON
 
-DirectHandler = Callable[[Exchange, Scope], Awaitable[Response]]
+DirectHandler = Callable[[Exchange, Request, Any], Awaitable[Response]]
 
 
 def can_go_direct(request: Request) -> bool:
     """Whether FastAPI's handler would do no more for this request than is done here."""
-    scope = request.scope
-    return MAX_BODY_SIZE_SCOPE_KEY not in scope and not is_observed(scope)
+    return MAX_BODY_SIZE_SCOPE_KEY not in request.scope and not is_observed()
 
 
-def direct_handler(route: Any, answer_field: Any) -> DirectHandler | None:
-    """A handler for binary requests to a plain route, ``None`` if the route is not plain.
+def direct_handler(route: Any, stand_in: StandIn) -> DirectHandler | None:
+    """A handler for binary answers of a route, ``None`` if only FastAPI's can serve it.
 
-    Plain is an async endpoint with one body parameter that is not embedded, and no other
-    parameter or dependency, that is answered with the default response class.
-
-    The handler raises what FastAPI's does. It is for requests that :func:`can_go_direct`, whose
-    exchange was taken and whose body was read and is not empty.
+    The handler takes an exchange with a binary answer, the request, and its decoded body, or
+    ``NO_BODY``. It raises what FastAPI's does. It is for requests that :func:`can_go_direct`.
 
     Args:
-        route: the route, or what FastAPI reads its settings from.
-        answer_field: the stand-in for its response field.
+        route: the route, or what FastAPI reads its settings from. It is answered with the default
+            response class, and is no generator.
+        stand_in: what stands in the place of its response field.
     """
-    if not iscoroutinefunction(route.dependant.call) or not takes_nothing_but_one_body(route):
+    body_field, dependant = route.body_field, route.dependant
+    is_async = is_coroutine(dependant)
+    if is_async is None or not knows_effective_routes():
         return None
-    body_field = route.body_field
+    if body_field is not None and isinstance(body_field.field_info, Form):
+        return None
     status_code = route.status_code or 200
-    if isinstance(body_field.field_info, Form) or not is_body_allowed_for_status_code(status_code):
-        return None
+    is_plain = takes_nothing_but_one_body(route) and is_body_allowed_for_status_code(status_code)
+    solve = dependency_solver(route)
     how = {
-        "include": route.response_model_include,
-        "exclude": route.response_model_exclude,
-        "by_alias": route.response_model_by_alias,
-        "exclude_unset": route.response_model_exclude_unset,
-        "exclude_defaults": route.response_model_exclude_defaults,
-        "exclude_none": route.response_model_exclude_none,
+        name: getattr(route, f"response_model_{name}")
+        for name, default in _HOW.items()
+        if getattr(route, f"response_model_{name}") != default
     }
 
-    async def handle(exchange: Exchange, scope: Scope) -> Response:
-        value = exchange.value()
-        argument, errors = body_field.validate(value, {}, loc=("body",))
+    async def handle(exchange: Exchange, request: Request, body: Any) -> Response:
+        solved = None
+        # Apps are known to add dependencies to routes that are there already.
+        if is_plain and body is not NO_BODY and not dependant.dependencies:
+            argument, errors = body_field.validate(body, {}, loc=("body",))
+            values = {body_field.name: argument}
+        else:
+            solved = await solve(request, body)
+            values, errors = solved.values, solved.errors
         if errors:
-            context = endpoint_context(route, scope)
-            raise RequestValidationError(errors, body=value, endpoint_ctx=context)
-        result = await route.dependant.call(**{body_field.name: argument})
+            raise RequestValidationError(
+                errors,
+                body=None if body is NO_BODY else body,
+                endpoint_ctx=endpoint_context(route, request.scope),
+            )
+        if is_async:
+            result = await dependant.call(**values)
+        else:
+            result = await run_in_threadpool(partial(dependant.call, **values))
         if isinstance(result, Response):
+            if solved is not None and result.background is None:
+                result.background = solved.background_tasks
             return result
-        content, errors = answer_field.validate(result, {}, loc=("response",))
+        if is_async or not stand_in.has_model:
+            content, errors = stand_in.validate(result, {}, loc=("response",))
+        else:
+            content, errors = await run_in_threadpool(
+                stand_in.validate, result, {}, loc=("response",)
+            )
         if errors:
-            context = endpoint_context(route, scope)
-            raise ResponseValidationError(errors=errors, body=result, endpoint_ctx=context)
-        document = answer_field.serialize_json(content, **how)
-        return pack_document(document, exchange, status_code=status_code)
+            raise ResponseValidationError(
+                errors=errors, body=result, endpoint_ctx=endpoint_context(route, request.scope)
+            )
+        document = stand_in.dump(content, **how)
+
+        def to_json() -> bytes:
+            return stand_in.dump_json(content, **how)
+
+        if solved is None:
+            return pack_document(document, to_json, exchange, status_code)
+        injected, background = solved.response, solved.background_tasks
+        code = injected.status_code or status_code
+        if not is_body_allowed_for_status_code(code):
+            response = Response(b"", code, media_type=JSON, background=background)
+            response.raw_headers += injected.headers.raw
+            return response
+        return pack_document(document, to_json, exchange, code, injected.headers.raw, background)
 
     return handle
+
+
+_HOW: Final = {
+    "include": None,
+    "exclude": None,
+    "by_alias": True,
+    "exclude_unset": False,
+    "exclude_defaults": False,
+    "exclude_none": False,
+}
+"""How FastAPI dumps the result of an endpoint, unless its route says otherwise."""

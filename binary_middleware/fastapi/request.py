@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final
 
+from fastapi.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from binary_middleware import transcode
 from binary_middleware.codec import unpackb
 from binary_middleware.exchange import Exchange
+from binary_middleware.fastapi.internals import NO_BODY
 from binary_middleware.starlette.request import BinaryRequest
 
 
@@ -32,6 +34,24 @@ class RouteRequest(BinaryRequest):
     async def json(self) -> Any:
         self._only_whether_there_is_one = False
         return await super().json()
+
+    async def document(self) -> Any:
+        """The decoded body, ``NO_BODY`` if it is empty, as FastAPI's handler asks for it.
+
+        Raises:
+            HTTPException: what FastAPI makes of a body that cannot be read or decoded.
+        """
+        exchange = self.exchange
+        try:
+            await self.read()
+            if not len(exchange.body):
+                return NO_BODY
+            self._only_whether_there_is_one = False
+            return exchange.value()
+        except HTTPException:
+            raise
+        except Exception as exc:
+            raise HTTPException(400, "There was an error parsing the body") from exc
 
 
 @lru_cache(maxsize=256)

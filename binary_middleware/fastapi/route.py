@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.encoders import jsonable_encoder
-from fastapi.exceptions import HTTPException, RequestValidationError
+from fastapi.exceptions import RequestValidationError
 from fastapi.params import Form
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from binary_middleware.endpoint import endpoint_overrides
 from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.fastapi.answer import in_binary, stand_in
 from binary_middleware.fastapi.direct import DirectHandler, can_go_direct, direct_handler
-from binary_middleware.fastapi.internals import effective_route
+from binary_middleware.fastapi.internals import (
+    NO_BODY,
+    effective_route,
+    makes_fastapis_handler,
+)
 from binary_middleware.fastapi.request import RouteRequest, take
 from binary_middleware.heads import problem_response
 from binary_middleware.middleware import BinaryMiddleware
+from binary_middleware.options import BinaryOptions, Overrides, make_overrides, with_overrides
 from binary_middleware.summary import summarize_errors, summarize_input
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -36,17 +42,19 @@ class BinaryRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Handler:
-        handle_json = super().get_route_handler()
+        build = super().get_route_handler
+        handle_json = build()
         route = effective_route(self)
         handle_objects, direct = handle_json, None
         if _answers_with_default_class(route):
-            answer_field = stand_in(route)
-            direct = direct_handler(route, answer_field)
+            in_its_place = stand_in(route)
+            if makes_fastapis_handler(build):
+                direct = direct_handler(route, in_its_place)
             # Nobody else has seen this route yet: handlers are built while it is made.
             field = route.response_field
-            route.response_field = answer_field
+            route.response_field = in_its_place
             try:
-                handle_objects = super().get_route_handler()
+                handle_objects = build()
             finally:
                 route.response_field = field
         reads_body = route.body_field is not None and not isinstance(
@@ -54,16 +62,55 @@ class BinaryRoute(APIRoute):
         )
         return _negotiated(handle_json, handle_objects, direct, reads_body=reads_body)
 
+    binary_overrides: ClassVar[Overrides] = ()
+    """The options that :meth:`configured` set for the routes of this class."""
+
+    @classmethod
+    def configured(cls, **options: Any) -> type[Self]:
+        """A route class with options of its own, for a router.
+
+        ::
+
+            router = APIRouter(route_class=BinaryRoute.configured(mode="require"))
+
+        What is not named here comes from a rule or the app; what an endpoint names with ``@binary``
+        comes before it.
+
+        Args:
+            options: fields of ``BinaryOptions``.
+
+        Raises:
+            ValueError: an option is unknown or wrong, or contradicts another one.
+        """
+        merged = {**dict(cls.binary_overrides), **dict(make_overrides(**options))}
+        return type(cls.__name__, (cls,), {"binary_overrides": tuple(sorted(merged.items()))})
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if SCOPE_KEY in scope:
+        if self._is_served_with_its_options(scope.get(SCOPE_KEY)):
             await super().handle(scope, receive, send)
         else:
             await self._alone(scope, receive, send)
 
+    def _is_served_with_its_options(self, outer: object) -> bool:
+        """Whether a middleware further out has found the options of this route."""
+        options = outer.options if isinstance(outer, Exchange) else outer
+        return isinstance(options, BinaryOptions) and (
+            options is self._known_options or self._agrees_with(options)
+        )
+
+    _known_options: BinaryOptions | None = None
+
+    def _agrees_with(self, options: BinaryOptions) -> bool:
+        nearest = with_overrides(options, self.binary_overrides, endpoint_overrides(self.endpoint))
+        if nearest != options:
+            return False
+        self._known_options = options
+        return True
+
     @cached_property
     def _alone(self) -> BinaryMiddleware:
         """The route with a middleware of its own, for an app without one."""
-        return BinaryMiddleware(super().handle)
+        return BinaryMiddleware(super().handle, **dict(self.binary_overrides))
 
 
 def _answers_with_default_class(route: Any) -> bool:
@@ -88,24 +135,21 @@ def _negotiated(
             return await handle_json(request)
         answers_in_binary = exchange.plan.answer is not None
         inner = handle_objects if answers_in_binary else handle_json
-        if exchange.plan.request is None:
-            return in_binary(await inner(request), exchange)
+        goes_direct = direct if answers_in_binary and can_go_direct(request) else None
         # A body that the route does not declare is left to whoever reads it: as JSON text.
         taken = take(exchange, request) if reads_body else request
         try:
-            if (
-                direct is not None
-                and answers_in_binary
-                and type(taken) is RouteRequest
-                and can_go_direct(request)
-                and await _has_body(taken)
-            ):
-                return await direct(exchange, request.scope)
+            if goes_direct is not None:
+                if not reads_body:
+                    return await goes_direct(exchange, request, NO_BODY)
+                if type(taken) is RouteRequest:
+                    return await goes_direct(exchange, taken, await taken.document())
             return in_binary(await inner(taken), exchange)
         except RequestValidationError as exc:
-            # FastAPI's own handler cannot render bytes, arrays or NaN, and would answer 500.
-            exc._errors = summarize_errors(exc.errors(), jsonable_encoder)
-            exc.body = summarize_input(exc.body, jsonable_encoder)
+            if exchange.plan.request is not None:
+                # FastAPI's own handler cannot render bytes, arrays or NaN, and would answer 500.
+                exc._errors = summarize_errors(exc.errors(), jsonable_encoder)
+                exc.body = summarize_input(exc.body, jsonable_encoder)
             raise
         except Exception:
             # FastAPI makes a 400 of its own of what reading the body raises.
@@ -114,15 +158,6 @@ def _negotiated(
             return _refused(exchange)
 
     return handle
-
-
-async def _has_body(request: Request) -> bool:
-    try:
-        return bool(await request.body())
-    except HTTPException:
-        raise
-    except Exception as exc:  # what FastAPI makes of it
-        raise HTTPException(400, "There was an error parsing the body") from exc
 
 
 def _refused(exchange: Exchange) -> Response:

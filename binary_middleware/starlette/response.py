@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-import pybase64
-from pydantic_core import SchemaSerializer, core_schema
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -15,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 from binary_middleware.body import send_body
 from binary_middleware.errors import EncodeError
 from binary_middleware.exchange import SCOPE_KEY, Exchange
-from binary_middleware.fields import NumpyArrayField, is_array_like
 from binary_middleware.media import JSON
+from binary_middleware.transcode import dump_json
 
 
 class BinaryResponse(Response):
@@ -48,7 +45,8 @@ class BinaryResponse(Response):
             (b"content-length", str(length).encode()),
             (b"content-type", media_type.encode("latin-1")),
         ]
-        self.raw_headers += further_headers(raw_headers)
+        if raw_headers:
+            self.raw_headers += further_headers(raw_headers)
 
     @property
     def body(self) -> bytes:  # joined only for those who ask
@@ -112,7 +110,7 @@ class NegotiatedResponse(Response):
     @property
     def body(self) -> bytes:  # type: ignore[override]  # made when it is asked for
         """The answer in JSON."""
-        return _JSON.to_json(self.content, fallback=_in_json, by_alias=True)
+        return dump_json(self.content)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._negotiated(scope.get(SCOPE_KEY))(scope, receive, send)
@@ -132,19 +130,3 @@ class NegotiatedResponse(Response):
             raw_headers=self.raw_headers,
             background=self.background,
         )
-
-
-_JSON: Final = SchemaSerializer(
-    core_schema.any_schema(), {"ser_json_bytes": "base64", "ser_json_inf_nan": "constants"}
-)
-
-
-def _in_json(value: Any) -> Any:
-    """What pydantic does not know."""
-    if isinstance(value, np.generic) and value.dtype.kind != "V":
-        return value.item()
-    if is_array_like(value):
-        return NumpyArrayField(np.asarray(value))
-    if isinstance(value, (memoryview, bytearray)):
-        return pybase64.b64encode(value).decode("ascii")
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

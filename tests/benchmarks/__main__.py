@@ -6,12 +6,13 @@ import argparse
 import json
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.benchmarks import environment
+from tests.benchmarks import chains_environment, environment
 from tests.benchmarks.chart import to_svg
 from tests.benchmarks.goals import GOALS
 from tests.benchmarks.measure import Figures, measure, steps
@@ -20,7 +21,7 @@ from tests.benchmarks.progress import ProgressBar
 from tests.benchmarks.report import CHART, to_markdown
 from tests.benchmarks.spread import ratios, spread
 from tests.benchmarks.variants import VARIANTS, Variant
-from tests.benchmarks.works import WORKS, Effort, Work
+from tests.benchmarks.works import MULTIPLES, WORKS, Effort, Work
 
 DEFAULT_OUT = ROOT / "docs" / "benchmarks"
 
@@ -61,7 +62,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def plan(
-    *, quick: bool = False, only: str | None = None, variants: str | None = None
+    *,
+    quick: bool = False,
+    only: str | None = None,
+    variants: str | None = None,
+    installed: bool = True,
 ) -> list[tuple[Work, list[Variant], Effort]]:
     """Every piece of work that was asked for, with who does it and how often.
 
@@ -69,6 +74,7 @@ def plan(
         quick: as on the command line, as are the others.
         only: a regular expression.
         variants: names with commas between them.
+        installed: whether to leave out what cannot run here.
     """
     chosen = []
     for work in WORKS.values():
@@ -77,7 +83,7 @@ def plan(
         names = work.quick_variants if quick else work.variants
         if variants is not None:
             names = tuple(name for name in work.variants if name in variants.split(","))
-        found = [VARIANTS[name] for name in names if not VARIANTS[name].missing()]
+        found = [VARIANTS[name] for name in names if not (installed and VARIANTS[name].missing())]
         if found:
             chosen.append((work, found, work.quick if quick else work.full))
     return chosen
@@ -100,7 +106,7 @@ def print_figures(work: Work, figures: Figures) -> None:
 
 
 def _short(work: Work, value: float) -> str:
-    if work.kind == "peak memory":
+    if work.kind in MULTIPLES:
         return f"{value:.2f} x"
     return f"{value * 1e6:.1f} us" if value < 1e-3 else f"{value * 1e3:.2f} ms"
 
@@ -145,6 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write."""
     chosen = parse_arguments(arguments)
     signal.signal(signal.SIGTERM, _stop)
+    _make_environments(chosen)
     left_out = {
         name: missing for name, variant in VARIANTS.items() if (missing := variant.missing())
     }
@@ -162,6 +169,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.out is not None:
         efforts = {work.name: effort for work, _, effort in planned}
         write(chosen.out, results, efforts, left_out, quick=chosen.quick)
+
+
+def _make_environments(chosen: argparse.Namespace) -> None:
+    """Make the environment of Chains' client, if it is to be measured and is not there."""
+    wanted = plan(quick=chosen.quick, only=chosen.only, variants=chosen.variants, installed=False)
+    names = {variant.name for _, variants, _ in wanted for variant in variants}
+    if "client-chains" in names and not chains_environment.is_there():
+        print("setting up Chains' client, once, which takes a minute", file=sys.stderr)
+        try:
+            chains_environment.make()
+        except (OSError, subprocess.CalledProcessError) as exc:
+            print(f"that failed: {exc}", file=sys.stderr)
 
 
 def _stop(*_: Any) -> NoReturn:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 APPS: Final[Mapping[str, str]] = {
     "limit": "raw_apps:limit",
     "limit-reused": "raw_apps:limit_reused",
+    "echo": "raw_apps:echo",
     "starlette-echo": "raw_apps:starlette_echo",
     "msgpack-endpoint": "fastapi_apps:msgpack_endpoint",
     "fastapi-json": "fastapi_apps:fastapi_json",

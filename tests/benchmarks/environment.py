@@ -18,6 +18,8 @@ _PACKAGES: Final = (
     "pydantic",
     "msgspec",
     "numpy",
+    "httpx2",
+    "requests",
     "uvicorn",
     "uvloop",
     "httptools",

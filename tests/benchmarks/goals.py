@@ -93,6 +93,8 @@ GOALS: Final = (
         "peak memory, answer with an array of its own", "memory distinct", "object-lane", None, 2.1
     ),
     Goal("peak memory, eight times 64 MiB", "memory repeated", "object-lane", None, 1.1),
+    Goal("time of a call, 64 MiB", "client time", "client-ours", "client-requests", 0.7),
+    Goal("client's memory for a call, 64 MiB", "client memory", "client-ours", None, 1.1),
     Goal("worst wait of a small request", "loop delay", "object-lane", "starlette-echo", 1.1),
 )
 """All of them."""

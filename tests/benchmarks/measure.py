@@ -21,10 +21,10 @@ from tests.benchmarks.documents import (
     small_document,
 )
 from tests.benchmarks.http_client import Connection, exchange_concurrently, prepare
-from tests.benchmarks.processes import Server, running
+from tests.benchmarks.processes import Server, Worker, calling, running
 from tests.benchmarks.spread import quantile
 from tests.benchmarks.variants import Variant
-from tests.benchmarks.works import CONCURRENCY, Effort, Work
+from tests.benchmarks.works import CONCURRENCY, MULTIPLES, Effort, Work
 
 Figures = dict[str, list[float]]
 """The figure of each round, by the name of a variant."""
@@ -125,11 +125,17 @@ def measure(
     figures: Figures = {variant.name: [] for variant in variants}
     order = random.Random(0)
     for _ in range(effort.starts):
-        if work.kind == "peak memory":
+        if work.kind in MULTIPLES:
             for _ in range(effort.rounds):
                 for variant in variants:
-                    figures[variant.name].append(_peak_memory(work, document, variant))
+                    if work.kind == "client memory":
+                        figure = _client_memory(work, variant)
+                    else:
+                        figure = _peak_memory(work, document, variant)
+                    figures[variant.name].append(figure)
                     progress(variant.name)
+        elif work.kind == "client time":
+            _client_rounds(work, variants, effort.rounds, figures, order, progress)
         else:
             _rounds(work, document, variants, effort.rounds, figures, order, progress)
     return figures
@@ -137,7 +143,7 @@ def measure(
 
 def steps(work: Work, variants: Sequence[Variant], effort: Effort) -> int:
     """How many steps ``measure`` takes."""
-    to_prepare = 0 if work.kind == "peak memory" else 1
+    to_prepare = 0 if work.kind in MULTIPLES else 1
     return len(variants) * effort.starts * (effort.rounds + to_prepare)
 
 
@@ -256,6 +262,51 @@ _KINDS: Final[dict[str, Callable[[Work, Subject], Callable[[], float]]]] = {
 """What gets a subject ready, and gives what takes a figure of it."""
 
 
+def _client_rounds(
+    work: Work,
+    variants: Sequence[Variant],
+    rounds: int,
+    figures: Figures,
+    order: random.Random,
+    progress: Progress,
+) -> None:
+    """Add the figures of clients that are started once: seconds from a document to a document."""
+    with running(variants) as servers, calling(servers, work.array_bytes) as callers:
+        for caller in callers:
+            caller.tell("check")
+            progress(caller.variant.name)
+        for _ in range(rounds):
+            order.shuffle(callers)
+            for caller in callers:
+                caller.tell("call")  # the first one pays for what happened since the last turn
+                seconds = [float(caller.tell("call")) for _ in range(work.requests)]
+                figures[caller.variant.name].append(quantile(seconds, 0.5))
+                progress(caller.variant.name)
+
+
+def _client_memory(work: Work, variant: Variant) -> float:
+    """The client's peak above idle during a call, as a multiple of the array.
+
+    The client is a new one, which has made small calls before. At idle it has the document that it
+    is about to send.
+    """
+    with running([variant]) as servers, calling(servers, work.array_bytes) as (caller,):
+        for _ in range(3):
+            caller.tell("small")
+        peak = _peak_during(caller, lambda: caller.tell("call"))
+        caller.tell("check")
+        return peak / work.array_bytes
+
+
+def _peak_during(worker: Worker, act: Callable[[], object]) -> int:
+    """Bytes that a process had at most while something was done, above what it had before."""
+    worker.collect_garbage()
+    worker.forget_peak()
+    idle = worker.resident_bytes()
+    act()
+    return worker.peak_resident_bytes() - idle
+
+
 def _peak_memory(work: Work, document: Document, variant: Variant) -> float:
     """The server's peak above idle while it answers, as a multiple of the array.
 
@@ -268,13 +319,13 @@ def _peak_memory(work: Work, document: Document, variant: Variant) -> float:
         try:
             for _ in range(3):
                 small.check()
-            server.collect_garbage()
-            server.forget_peak()
-            idle = server.resident_bytes()
-            large.check()
-            for _ in range(work.requests - 1):
-                large.exchange()
-            return (server.peak_resident_bytes() - idle) / work.array_bytes
+
+            def ask() -> None:
+                large.check()
+                for _ in range(work.requests - 1):
+                    large.exchange()
+
+            return _peak_during(server, ask) / work.array_bytes
         finally:
             small.close()
             large.close()

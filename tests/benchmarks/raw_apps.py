@@ -26,15 +26,17 @@ class _Raw:
     Args:
         reuse: whether one buffer serves all requests. No real server can do that, as two requests
             may overlap; it shows what fresh memory costs.
+        label: whether an answer says what it is.
     """
 
-    def __init__(self, *, reuse: bool = False) -> None:
+    def __init__(self, *, reuse: bool = False, label: bool = False) -> None:
+        self.label = [(b"content-type", b"application/msgpack")] if label else []
         self.buffer = np.zeros(LARGEST_BODY if reuse else 0, np.uint8)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
         if scope["path"] == "/ping":
-            await _start(send, 4)
+            await _start(send, 4, [])
             await send({"type": "http.response.body", "body": b"pong"})
             return
         length = int(next(value for name, value in scope["headers"] if name == b"content-length"))
@@ -47,7 +49,7 @@ class _Raw:
             buffer[filled : filled + len(chunk)] = chunk
             filled += len(chunk)
             more_body = message.get("more_body", False)
-        await _start(send, filled)
+        await _start(send, filled, self.label)
         for start in range(0, filled, SLICE):
             end = min(start + SLICE, filled)
             await send(
@@ -59,8 +61,8 @@ class _Raw:
             )
 
 
-async def _start(send: Send, length: int) -> None:
-    headers = [(b"content-length", str(length).encode())]
+async def _start(send: Send, length: int, label: list[tuple[bytes, bytes]]) -> None:
+    headers = [(b"content-length", str(length).encode()), *label]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
@@ -72,6 +74,11 @@ def limit() -> ASGIApp:
 def limit_reused() -> ASGIApp:
     """The limit without the cost of memory: one buffer for all requests."""
     return _Raw(reuse=True)
+
+
+def echo() -> ASGIApp:
+    """What clients are measured with: the limit, with a Content-Type."""
+    return _Raw(label=True)
 
 
 async def ping(_: Request) -> Response:

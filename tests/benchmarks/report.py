@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from tests.benchmarks import chains_environment
 from tests.benchmarks.goals import GOALS
 from tests.benchmarks.measure import Figures
 from tests.benchmarks.spread import Spread, ratios, spread
 from tests.benchmarks.variants import VARIANTS
-from tests.benchmarks.works import CONCURRENCY, WORKS, Effort, Kind, Work
+from tests.benchmarks.works import CONCURRENCY, MULTIPLES, WORKS, Effort, Kind, Work
 
 CHART: Final = "results.svg"
 """File name of the chart, beside the Markdown."""
@@ -30,6 +31,15 @@ _INTRODUCTION: Final[Mapping[Kind, str]] = {
         "The slowest `GET /ping` on a connection of its own, one after the other with a pause of "
         "1 ms, while round trips of 64 MiB are made on another connection."
     ),
+    "client time": (
+        "Time from a document with an array to the decoded answer, which is the same document, by "
+        "clients that call one and the same raw ASGI app."
+    ),
+    "client memory": (
+        "Most resident memory of a new client during a call, less what it had before (after three "
+        "small calls and a garbage collection, the document to be sent included), as a multiple of "
+        "the array. What it returns is one array."
+    ),
 }
 
 _HEADINGS: Final[Mapping[Kind, str]] = {
@@ -37,6 +47,8 @@ _HEADINGS: Final[Mapping[Kind, str]] = {
     "server cpu": "Small documents",
     "peak memory": "Memory",
     "loop delay": "Other requests meanwhile",
+    "client time": "Clients",
+    "client memory": "Memory of clients",
 }
 
 
@@ -117,11 +129,11 @@ def _table(work: Work, figures: Figures, effort: Effort) -> Iterable[str]:
     yield f"### {work.title}"
     yield ""
     multiples = [f"{_TIMES} {VARIANTS[name].short}" for name in baselines]
-    yield _row(["", f"{_TIMES} the array" if work.kind == "peak memory" else "median", *multiples])
+    yield _row(["", f"{_TIMES} the array" if work.kind in MULTIPLES else "median", *multiples])
     yield _row(["---", *["---:"] * (1 + len(baselines))])
     for name, values in figures.items():
         cells = [VARIANTS[name].title]
-        if work.kind == "peak memory":
+        if work.kind in MULTIPLES:
             cells.append(_multiple(spread(values)))
         else:
             cells.append(_duration(spread(values)))
@@ -185,6 +197,14 @@ def _method(left_out: Mapping[str, Sequence[str]]) -> Iterable[str]:
         "5. How memory lies in a process is decided when it starts, and can double the time of a "
         "large body; so the servers are started anew several times. Memory and CPU time are what "
         "Linux reports of the process."
+    )
+    yield (
+        "6. Clients that are measured themselves are processes of their own, each with a server of "
+        "its own, and are measured in turns as well. “requests and msgpack-numpy” is the usual "
+        "recipe: `requests.post(url, data=msgpack.packb(document, default=msgpack_numpy.encode))`, "
+        "and `msgpack.unpackb(response.content, object_hook=msgpack_numpy.decode)`. Chains' client "
+        f"is `predict_sync` of the stub of truss {chains_environment.VERSION}, with `use_binary`; "
+        "`make bench` sets up an environment for it alone, as its dependencies fit no others."
     )
     yield ""
     yield (

@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from tests.benchmarks import chains_environment
 from tests.benchmarks.__main__ import parse_arguments, plan, write
 from tests.benchmarks.apps import APPS, make_app
 from tests.benchmarks.chart import to_svg
+from tests.benchmarks.clients import CLIENTS
 from tests.benchmarks.documents import (
     ENCODINGS,
     KIB,
+    MIB,
     Document,
     array_document,
     same,
@@ -27,7 +30,7 @@ from tests.benchmarks.documents import (
 from tests.benchmarks.goals import GOALS
 from tests.benchmarks.http_client import Connection, exchange_concurrently, prepare
 from tests.benchmarks.measure import Figures, Subject, measure, steps
-from tests.benchmarks.processes import ROOT, running
+from tests.benchmarks.processes import ROOT, calling, running
 from tests.benchmarks.progress import ProgressBar
 from tests.benchmarks.report import to_markdown
 from tests.benchmarks.spread import Spread, quantile, ratios, spread
@@ -88,7 +91,7 @@ def test_variants_answer_with_the_document_that_they_are_sent(name: str, path: s
     assert same(encoding.loads(answer.content), document)
 
 
-@pytest.mark.parametrize("name", ["limit", "limit-reused", "starlette-echo"])
+@pytest.mark.parametrize("name", ["limit", "limit-reused", "echo", "starlette-echo"])
 def test_baselines_run_without_the_library(name: str) -> None:
     code = (
         "import sys; from tests.benchmarks import serve; "
@@ -164,6 +167,61 @@ def test_every_kind_of_figure_is_taken(kind: str) -> None:
     assert all(value >= 0 for value in figures["limit"])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize("kind", ["client time", "client memory"])
+def test_figures_of_clients_are_taken(kind: str) -> None:
+    names = ("client-ours", "client-ours-async", "client-httpx2")
+    work = Work(
+        name="a",
+        title="a",
+        kind=kind,  # type: ignore[arg-type]
+        path="/array",
+        array_bytes=4 * MIB,
+        variants=names,
+        quick_variants=(),
+        full=Effort(1, 2),
+        quick=Effort(1, 1),
+        requests=1,
+    )
+    seen: list[str] = []
+    variants = [VARIANTS[name] for name in names]
+    figures = measure(work, variants, work.full, seen.append)
+    assert len(seen) == steps(work, variants, work.full)
+    assert [len(figures[name]) for name in names] == [2, 2, 2]
+    if kind == "client memory":
+        assert max(figures["client-ours"]) < 1.5
+        assert min(figures["client-httpx2"]) > 2.5
+
+
+@pytest.mark.parametrize("name", [name for name in INSTALLED if VARIANTS[name].client])
+def test_clients_give_the_document_that_they_sent(name: str) -> None:
+    with running([VARIANTS[name]]) as servers, calling(servers, 64 * KIB) as (caller,):
+        assert caller.tell("check") == ""
+        assert float(caller.tell("call")) > 0
+
+
+def test_clients_that_fail_are_noticed() -> None:
+    with running([VARIANTS["client-ours"]]) as servers:
+        servers[0].port = 1
+        with calling(servers, KIB) as (caller,), pytest.raises(RuntimeError, match="ended, see"):
+            caller.tell("check")
+
+
+def test_environment_of_chains_is_made_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "chains"
+    monkeypatch.setattr(chains_environment, "FOLDER", folder)
+    monkeypatch.setattr(chains_environment, "PYTHON", folder / "bin" / "python")
+    monkeypatch.setattr(chains_environment, "_COMPLETE", folder / "complete")
+    monkeypatch.setattr(chains_environment, "_PACKAGES", ())  # pip wants at least one
+    assert not chains_environment.is_there()
+    assert VARIANTS["client-chains"].missing() == ["truss"]
+    with pytest.raises(subprocess.CalledProcessError):
+        chains_environment.make()
+    assert not folder.exists()
+
+
 def test_servers_end_with_their_block_and_wrong_answers_are_found() -> None:
     with running([VARIANTS["starlette-echo"]]) as (server,):
         subject = Subject(server, "/array", array_document(400))
@@ -226,6 +284,7 @@ def test_work_and_goals_refer_to_what_is_there() -> None:
     for variant in VARIANTS.values():
         assert variant.encoding in ENCODINGS
         assert variant.app in APPS or variant.app == "grpc"
+        assert not variant.client or variant.client in CLIENTS
 
 
 def test_plan_leaves_out_what_is_not_asked_for_or_not_installed() -> None:

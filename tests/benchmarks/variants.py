@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
+from tests.benchmarks import chains_environment
 from tests.benchmarks.documents import MIB
 
 
@@ -23,6 +24,7 @@ class Variant:
         server: ``"uvicorn"``, ``"hypercorn"``, ``"granian"`` or ``"grpc"``.
         needs: modules without which it cannot run, beyond those of the tests.
         largest_array: the largest array that it is asked to move, in bytes.
+        client: a name of ``clients.CLIENTS``, where that is what is measured.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Variant:
     needs: tuple[str, ...] = ()
     largest_array: int | None = None
     short: str = ""
+    client: str = ""
 
     @property
     def plain_title(self) -> str:
@@ -41,7 +44,10 @@ class Variant:
 
     def missing(self) -> list[str]:
         """Those of the modules it needs that are not installed."""
-        return [module for module in self.needs if find_spec(module) is None]
+        missing = [module for module in self.needs if find_spec(module) is None]
+        if self.client == "chains" and not chains_environment.is_there():
+            missing.append("truss")
+        return missing
 
 
 _ALL: Final = (
@@ -120,6 +126,19 @@ _ALL: Final = (
         for name, title, short in (
             ("starlette-echo", "Starlette, `Response(await body())`", "Starlette echo"),
             ("object-lane", "**ours, object lane**", ""),
+        )
+    ),
+    # Clients of one and the same app.
+    *(
+        Variant(
+            f"client-{name}", title, "echo", "msgpack-numpy", needs=needs, short=short, client=name
+        )
+        for name, title, needs, short in (
+            ("ours", "**ours, `BinaryClient`** (httpx2)", (), ""),
+            ("ours-async", "**ours, `AsyncBinaryClient`** (httpx2)", (), ""),
+            ("requests", "requests and msgpack-numpy", ("requests",), "requests"),
+            ("httpx2", "httpx2 and msgpack-numpy", (), ""),
+            ("chains", "Chains' own client (httpx)", (), ""),
         )
     ),
 )

@@ -9,7 +9,12 @@ from typing import Final, Literal, NamedTuple
 from tests.benchmarks.documents import KIB, MIB
 from tests.benchmarks.variants import VARIANTS
 
-Kind = Literal["round trip", "server cpu", "peak memory", "loop delay"]
+Kind = Literal[
+    "round trip", "server cpu", "peak memory", "loop delay", "client time", "client memory"
+]
+
+MULTIPLES: Final = frozenset({"peak memory", "client memory"})
+"""The kinds whose figures are multiples of the array; all others are seconds."""
 
 
 class Effort(NamedTuple):
@@ -145,6 +150,28 @@ def _document(name: str, title: str, path: str, *variants: str) -> Work:
     )
 
 
+def _client(name: str, kind: Kind, title: str, full: Effort, quick: Effort) -> Work:
+    return Work(
+        name=name,
+        title=title,
+        kind=kind,
+        path="/array",
+        array_bytes=64 * MIB,
+        variants=(
+            "client-ours",
+            "client-ours-async",
+            "client-requests",
+            "client-httpx2",
+            "client-chains",
+        ),
+        quick_variants=("client-ours", "client-requests"),
+        baselines=("client-requests",),
+        full=full,
+        quick=quick,
+        requests=3,
+    )
+
+
 def _memory(name: str, title: str, path: str, requests: int, *variants: str) -> Work:
     return Work(
         name=name,
@@ -270,6 +297,8 @@ _ALL: Final = (
         requests=3,
         seconds=1,
     ),
+    _client("client time", "client time", "One call, 64 MiB", Effort(3, 4), Effort(1, 2)),
+    _client("client memory", "client memory", "Memory of one call", Effort(3, 1), Effort(1, 1)),
 )
 
 WORKS: Final[Mapping[str, Work]] = {work.name: work for work in _ALL}

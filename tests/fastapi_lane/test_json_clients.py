@@ -283,7 +283,6 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "router": ("POST", "/v1/r/items", {"json": ITEM}),
     "router under another prefix": ("POST", "/v2/r/items", {"json": {}}),
     "mounted app": ("POST", "/sub/items", {"json": ITEM}),
-    "openapi": ("GET", "/openapi.json", {}),
     "docs": ("GET", "/docs", {}),
 }
 ACCEPTS = {

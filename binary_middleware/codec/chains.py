@@ -1,0 +1,106 @@
+"""Dates, durations, decimals and UUIDs as the maps that Chains makes of them.
+
+msgpack has no types for these. The Chains framework (``truss`` 0.18, ``serialization.py``) writes
+them as maps with a marker, whose keys are binary as in msgpack-numpy's maps::
+
+    {b"__dt_datetime_iso__": True, b"data": "2026-01-31T12:00:00Z"}
+    {b"__dt_date_iso__": True, b"data": "2026-01-31"}
+    {b"__dt_time_iso__": True, b"data": "12:00:00"}
+    {b"__dt_timedelta__": True, b"data": [days, seconds, microseconds]}
+    {b"__decimal__": True, b"data": "1.50"}
+    {b"__uuid__": True, b"data": "9d0c0de4-5cbb-4a5c-8f3f-6f5e1a2b3c4d"}
+
+They are always read, and written in the dialect ``"chains"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+from uuid import UUID
+
+from binary_middleware.errors import DecodeError
+
+_DATETIME: Final = b"__dt_datetime_iso__"
+_DATE: Final = b"__dt_date_iso__"
+_TIME: Final = b"__dt_time_iso__"
+_TIMEDELTA: Final = b"__dt_timedelta__"
+_DECIMAL: Final = b"__decimal__"
+_UUID: Final = b"__uuid__"
+_DATA: Final = b"data"
+
+LONGEST_TEXT: Final = 1024
+"""Characters of the text in a map. Only a decimal can be nearly as long."""
+
+
+def is_chains_map(map_: Mapping[Any, Any]) -> bool:
+    """Whether a decoded map has one of Chains' markers as a key."""
+    return not _READERS.keys().isdisjoint(map_)
+
+
+def read_chains_map(map_: Mapping[Any, Any]) -> Any:
+    """The value of a map with a marker (see :func:`is_chains_map`).
+
+    Raises:
+        DecodeError: the map is not one that Chains writes.
+    """
+    marker = next(key for key in map_ if key in _READERS)
+    name = marker.decode()
+    if map_.keys() != {marker, _DATA} or map_[marker] is not True:
+        raise DecodeError(f"a map with the key {name} must have that, true, and data, and no other")
+    try:
+        return _READERS[marker](map_[_DATA])
+    except (ValueError, OverflowError, InvalidOperation) as exc:
+        raise DecodeError(f"the data of a {name} map is not what Chains writes") from exc
+
+
+def chains_map(value: object) -> dict[bytes, Any] | None:
+    """The map of a date, time, duration, decimal or UUID; ``None`` for any other value.
+
+    Times with a UTC offset, which Chains refuses to write, are written with it: Chains reads them.
+    """
+    for kind, marker, data in _WRITERS:
+        if isinstance(value, kind):
+            return {marker: True, _DATA: data(value)}
+    return None
+
+
+def _text(data: object) -> str:
+    if type(data) is not str or len(data) > LONGEST_TEXT:
+        raise ValueError("not text, or too long")
+    return data
+
+
+def _read_timedelta(data: object) -> timedelta:
+    if type(data) is not list or list(map(type, data)) != [int, int, int]:
+        raise ValueError("not three integers")
+    days, seconds, microseconds = data
+    return timedelta(days=days, seconds=seconds, microseconds=microseconds)
+
+
+_READERS: Final[Mapping[Any, Callable[[object], Any]]] = {
+    _DATETIME: lambda data: datetime.fromisoformat(_text(data)),
+    _DATE: lambda data: date.fromisoformat(_text(data)),
+    _TIME: lambda data: time.fromisoformat(_text(data)),
+    _TIMEDELTA: _read_timedelta,
+    _DECIMAL: lambda data: Decimal(_text(data)),
+    _UUID: lambda data: UUID(_text(data)),
+}
+
+
+def _write_datetime(value: datetime) -> str:
+    text = value.isoformat()
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
+
+# A datetime is a date, too, so it comes first.
+_WRITERS: Final[tuple[tuple[type, bytes, Callable[[Any], Any]], ...]] = (
+    (datetime, _DATETIME, _write_datetime),
+    (date, _DATE, date.isoformat),
+    (time, _TIME, time.isoformat),
+    (timedelta, _TIMEDELTA, lambda value: [value.days, value.seconds, value.microseconds]),
+    (Decimal, _DECIMAL, str),
+    (UUID, _UUID, str),
+)

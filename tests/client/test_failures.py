@@ -1,0 +1,181 @@
+"""Exceptions are httpx's own, with what the server said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from binary_middleware import packb
+from binary_middleware.client import BinaryClient
+from binary_middleware.client.failure import LONGEST, describe
+
+STATUS_ERRORS = (httpx2.HTTPStatusError, httpx.HTTPStatusError)
+DECODING_ERRORS = (httpx2.DecodingError, httpx.DecodingError)
+
+
+def own(client: Any, errors: tuple[type[Exception], ...]) -> type[Exception]:
+    """The exception of the package that a client is of."""
+    package = {base.__module__.partition(".")[0] for base in type(client.http).__mro__}
+    (error,) = (error for error in errors if error.__module__.partition(".")[0] in package)
+    return error
+
+
+def failure(client: Any, *arguments: Any, **options: Any) -> Any:
+    with pytest.raises(own(client, STATUS_ERRORS)) as caught:
+        client.request(*arguments, **options)
+    assert type(caught.value) is own(client, STATUS_ERRORS)
+    return caught.value
+
+
+def test_validation_errors_are_listed(client: Any) -> None:
+    error = failure(client, "POST", "/sample", {"sampleName": "a" * 30})
+    first, _, last = str(error).splitlines()
+    assert first.startswith("Client error '422 Unprocessable")
+    assert last == (
+        "body.sampleName: String should have at most 20 characters; body.array: Field required"
+    )
+    assert [each["loc"] for each in error.problem["detail"]] == [
+        ["body", "sampleName"],
+        ["body", "array"],
+    ]
+    assert error.response.status_code == 422
+    assert error.response.headers["content-type"] == "application/msgpack"
+    assert error.response.content[:1] == b"\x81"
+    assert error.request.url.path == "/sample"
+    assert error.__context__ is None
+
+
+def test_details_of_other_errors(client: Any) -> None:
+    error = failure(client, "GET", "/teapot")
+    assert error.problem == {"detail": {"pot": "short and stout"}}
+    assert str(error).endswith("\n{'pot': 'short and stout'}")
+    error = failure(client, "POST", "/refuse", 1)
+    assert str(error).endswith("\n{'error': 'not today'}")
+
+
+def test_text_is_short_and_harmless(client: Any) -> None:
+    error = failure(client, "GET", "/bad-text")
+    assert error.problem is None
+    said = str(error).splitlines()[-1]
+    assert said.startswith("out of [31m coffee!!!")
+    assert len(said) == LONGEST
+    assert error.response.text.endswith("!!!")
+
+
+def test_redirects_that_are_not_followed(client: Any) -> None:
+    error = failure(client, "POST", "/moved", 1, params={"status": 307}, follow_redirects=False)
+    assert "Redirect response '307" in str(error)
+    assert error.response.headers["location"] == "/echo"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/not-json", "the answer cannot be read: the body is not JSON: "),
+        ("/not-msgpack", "the answer cannot be read: the body is not msgpack: "),
+    ],
+)
+def test_answers_that_cannot_be_read(client: Any, path: str, message: str) -> None:
+    with pytest.raises(own(client, DECODING_ERRORS), match=message) as caught:
+        client.get(path)
+    assert caught.value.request.url.path == path  # type: ignore[attr-defined]
+
+
+def test_a_type_asked_of_a_picture(client: Any) -> None:
+    with pytest.raises(own(client, DECODING_ERRORS), match="the answer is image/png, neither msg"):
+        client.get("/picture", int)
+
+
+def answering(response: Response) -> BinaryClient:
+    async def endpoint(request: Request) -> Response:
+        return response
+
+    app = Starlette(routes=[Route("/", endpoint, methods=["GET", "POST"])])
+    return BinaryClient(TestClient(app))
+
+
+def test_unlabelled_answers() -> None:
+    client = answering(Response(b"abc"))
+    assert client.get("/") == b"abc"
+    with pytest.raises(httpx2.DecodingError, match="the answer is unlabelled"):
+        client.get("/", int)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response(b"\xc1", 400, media_type="application/msgpack"),
+        Response(b"{", 400, media_type="application/json"),
+        Response(b"<html>", 400, media_type="text/html"),
+        Response(b"", 400),
+    ],
+)
+def test_errors_that_say_nothing_readable(response: Response) -> None:
+    error = failure(answering(response), "GET", "/")
+    assert error.problem is None
+    assert str(error).splitlines()[1:] == [
+        "For more information check: https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/400"
+    ]
+
+
+def test_problem_details_in_both_forms() -> None:
+    problem = {"title": "Content Too Large", "detail": "over the limit", "status": 413}
+    for response in (
+        JSONResponse(problem, 413, media_type="application/problem+json"),
+        Response(packb(problem), 413, media_type="application/problem+msgpack"),
+    ):
+        error = failure(answering(response), "POST", "/", 1)
+        assert error.problem == problem
+        assert str(error).endswith("\nContent Too Large: over the limit")
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        (None, ""),
+        ("text", "text"),
+        ({"detail": "no"}, "no"),
+        ({"title": "No", "detail": ""}, "No"),
+        ({"detail": []}, "{'detail': []}"),
+        ({"detail": [{"loc": ["body", "a", 0], "msg": "wrong"}]}, "body.a.0: wrong"),
+        ({"detail": [{"msg": "wrong"}, "strange"]}, "wrong; strange"),
+        (
+            {"title": "T", "detail": "D", "errors": [{"loc": ["x"], "msg": "wrong"}]},
+            "T: D: x: wrong",
+        ),
+        (
+            {"detail": [{"msg": str(i)} for i in range(12)]},
+            "0; 1; 2; 3; 4; 5; 6; 7; 8; 9; and 2 more",
+        ),
+        ([1, 2], "[1, 2]"),
+        (7, "7"),
+        ({"title": 7, "detail": {"code": 1}}, "7: {'code': 1}"),
+        ("a\r\nb\x1b[0m\u202e", "a  b [0m"),
+    ],
+    ids=str,
+)
+def test_descriptions(document: Any, text: str) -> None:
+    assert describe(document) == text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "x" * 10**6,
+        {"detail": "x" * 10**6},
+        {"detail": {"a": "x" * 10**6, "b": ["y" * 1000] * 1000}},
+        {"detail": [{"loc": ["x" * 5000], "msg": "y" * 5000}] * 100},
+        list(range(10**6)),
+    ],
+    ids=lambda document: str(type(document)),
+)
+def test_descriptions_are_short(document: Any) -> None:
+    assert 10 < len(describe(document)) <= LONGEST
