@@ -255,7 +255,9 @@ class Exchange:
             EncodeError: msgpack cannot carry it.
         """
         began = perf_counter()
-        buffers: Sequence[bytes | memoryview] = pack_buffers(document, arrays=self.plan.arrays)
+        buffers: Sequence[bytes | memoryview] = pack_buffers(
+            document, arrays=self.plan.arrays, dialect=self.options.dialect
+        )
         if self.options.copy_response:
             buffers = [b"".join(buffers)]
         self.response_size = sum(map(len, buffers))

@@ -12,6 +12,7 @@ from binary_middleware.record import ExchangeRecord
 
 Mode = Literal["negotiate", "require", "off"]
 Arrays = Literal["numpy", "map"]
+Dialect = Literal["plain", "chains"]
 
 MEDIA_TYPES: Final = (
     "application/msgpack",
@@ -56,6 +57,11 @@ class BinaryOptions:
     """How arrays are written: ``"numpy"`` as msgpack-numpy does, ``"map"`` as string-keyed maps.
     A client can ask for either with a parameter: ``Accept: application/msgpack; arrays=map``."""
 
+    dialect: Dialect = "plain"
+    """How dates, times, durations, decimals and UUIDs are written: ``"plain"`` as the text that
+    they are in JSON, ``"chains"`` as the maps of Chains. Both are always read. It is for the object
+    lane: an app that answers in JSON has made text of them before."""
+
     copy_response: bool = False
     """Whether an answer is copied before it is sent. Arrays are otherwise read while they are
     sent, so an app that keeps changing an array that it returned needs this."""
@@ -69,7 +75,7 @@ class BinaryOptions:
     raises is logged."""
 
     def __post_init__(self) -> None:
-        for name, values in (("mode", Mode), ("arrays", Arrays)):
+        for name, values in (("mode", Mode), ("arrays", Arrays), ("dialect", Dialect)):
             if getattr(self, name) not in get_args(values):
                 allowed = ", ".join(map(repr, get_args(values)))
                 raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")

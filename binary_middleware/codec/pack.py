@@ -15,12 +15,17 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from binary_middleware.codec.chains import chains_map
 from binary_middleware.errors import EncodeError
 from binary_middleware.fields import as_ndarray, is_array_like, to_buffer
 from binary_middleware.ndarray import array_map, complex_map, scalar_value
 
 LARGE: Final = 16 * 1024
 """Bytes from which an array or ``bytes`` is listed as a buffer of its own when writing."""
+
+ALIGNMENT: Final = 8
+"""Large arrays that are written as string-keyed maps start at a multiple of this many bytes: so
+JavaScript can make typed arrays of them without copying."""
 
 _MIN_INT: Final = -(1 << 63)
 _MAX_INT: Final = (1 << 64) - 1
@@ -29,7 +34,7 @@ _TEXT: Final = frozenset({str})
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
-def packb(obj: Any, *, arrays: str = "numpy") -> bytes:
+def packb(obj: Any, *, arrays: str = "numpy", dialect: str = "plain") -> bytes:
     """Pack ``obj`` as msgpack.
 
     Arrays, and whatever offers ``__array__`` or ``__dlpack__``, are written as msgpack-numpy
@@ -40,16 +45,20 @@ def packb(obj: Any, *, arrays: str = "numpy") -> bytes:
     Args:
         obj: what to pack.
         arrays: ``"numpy"`` for msgpack-numpy's map, ``"map"`` for the string-keyed map.
+        dialect: how dates, times, durations, decimals and UUIDs are written: ``"plain"`` for the
+            text that pydantic writes in JSON, ``"chains"`` for the maps of Chains.
 
     Raises:
         EncodeError: a value has no exact place in msgpack (an integer beyond 64 bits, a lone
             surrogate, a masked or object array, an unknown type).
-        ValueError: ``arrays`` is neither of the two.
+        ValueError: ``arrays`` or ``dialect`` is not one of those named here.
     """
-    return b"".join(pack_buffers(obj, arrays=arrays))
+    return b"".join(pack_buffers(obj, arrays=arrays, dialect=dialect))
 
 
-def pack_buffers(obj: Any, *, arrays: str = "numpy") -> list[bytes | memoryview]:
+def pack_buffers(
+    obj: Any, *, arrays: str = "numpy", dialect: str = "plain"
+) -> list[bytes | memoryview]:
     """Pack ``obj`` as :func:`packb` does, into buffers that together are the document.
 
     Large arrays and ``bytes`` are not copied: their buffers are flat views (format ``B``) of the
@@ -61,8 +70,10 @@ def pack_buffers(obj: Any, *, arrays: str = "numpy") -> list[bytes | memoryview]
     """
     if arrays not in ("numpy", "map"):
         raise ValueError(f"arrays must be 'numpy' or 'map', got {arrays!r}")
+    if dialect not in ("plain", "chains"):
+        raise ValueError(f"dialect must be 'plain' or 'chains', got {dialect!r}")
     try:
-        return [_encoder.encode(obj)] if _is_plain(obj) else _Packer(arrays).pack(obj)
+        return [_encoder.encode(obj)] if _is_plain(obj) else _Packer(arrays, dialect).pack(obj)
     except RecursionError as exc:
         raise EncodeError("the object nests too deeply, or holds itself") from exc
     except (OverflowError, UnicodeError) as exc:
@@ -70,25 +81,54 @@ def pack_buffers(obj: Any, *, arrays: str = "numpy") -> list[bytes | memoryview]
 
 
 class _Large:
-    """A large buffer in its place in the document, and what is written in front of it."""
+    """A large buffer in its place in the document, and what is written in front of it.
 
-    __slots__ = ("head", "view")
+    Args:
+        view: the buffer.
+        head: what precedes its own header.
+        aligned: whether the buffer shall start at a multiple of :data:`ALIGNMENT`; ``head`` is
+            then that of a string-keyed array map.
+    """
 
-    def __init__(self, view: memoryview, head: bytes = b"") -> None:
+    __slots__ = ("aligned", "head", "view")
+
+    def __init__(self, view: memoryview, head: bytes = b"", aligned: bool = False) -> None:
         length = view.nbytes
         if length >= 1 << 32:
             raise EncodeError("msgpack cannot carry 4 GiB or more in one value")
         wide = length > 0xFFFF
         self.head = head + (b"\xc6" + length.to_bytes(4) if wide else b"\xc5" + length.to_bytes(2))
         self.view = view
+        self.aligned = aligned
+
+    def head_at(self, start: int) -> bytes:
+        """The head for a place in the document, longer where the buffer shall be aligned."""
+        head = self.head
+        padding = -(start + len(head)) % ALIGNMENT if self.aligned else 0
+        for more, key, wider in _WIDER_KEYS:
+            if padding & more:
+                head = head.replace(key, wider, 1)
+        return head
+
+
+# msgpack has four headers for a string, and a reader takes any of them. So three keys can make a
+# map longer by 0 to 7 bytes. (What is replaced is the key, or a name of the same letters in a
+# structured dtype, which may be written in a wider form just as well.)
+_WIDER_KEYS: Final = (
+    (1, b"\xa5shape", b"\xd9\x05shape"),
+    (2, b"\xa5dtype", b"\xda\x00\x05dtype"),
+    (4, b"\xa4data", b"\xdb\x00\x00\x00\x04data"),
+)
 
 
 class _Packer:
     """Writes one document: first the objects as msgspec knows them, then the buffers."""
 
-    def __init__(self, arrays: str) -> None:
+    def __init__(self, arrays: str, dialect: str) -> None:
         self.arrays = arrays
+        self.dialect = dialect
         self.large = 0
+        self.written = 0  # bytes in the buffers so far
         # The containers, by id, that hold something large further down. They are all part of
         # the tree that ``pack`` holds, so no id is used twice.
         self.taken_apart: set[int] = set()
@@ -153,7 +193,7 @@ class _Packer:
         data_key, _ = entries.popitem()
         others = _encoder.encode(entries)
         head = bytes((others[0] + 1,)) + others[1:] + _encoder.encode(data_key)
-        return self.lift(_Large(view, head))
+        return self.lift(_Large(view, head, aligned=self.arrays == "map"))
 
     def lift(self, large: _Large) -> _Large:
         self.large += 1
@@ -185,15 +225,17 @@ class _Packer:
         if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
             fields = dataclasses.fields(obj)
             return self.convert_map({field.name: getattr(obj, field.name) for field in fields})
-        return self.convert(as_json_has_it(obj))
+        map_ = chains_map(obj) if self.dialect == "chains" else None
+        return self.convert(as_json_has_it(obj)) if map_ is None else map_
 
     # The buffers.
 
     def write(self, node: Any, rest: bytearray, buffers: list[bytes | memoryview]) -> None:
         """Append ``node`` to ``rest``, which moves to ``buffers`` where a large one follows."""
         if type(node) is _Large:
-            rest += node.head
+            rest += node.head_at(self.written + len(rest))
             buffers += (bytes(rest), node.view)
+            self.written += len(rest) + len(node.view)
             rest.clear()
         elif id(node) not in self.taken_apart:
             _encoder.encode_into(node, rest, -1)

@@ -1,7 +1,13 @@
 """Python objects from msgpack.
 
-A container whose items are large is taken apart with ``msgspec.Raw``, which skips over items
-without copying them, and only what remains is decoded.
+What is large and what only msgpack has (arrays, bytes, keys that are no strings) is found by taking
+containers apart with ``msgspec.Raw``, which skips over items without copying them. What remains is
+decoded in one go.
+
+No document may take much longer than its size is worth, so there is a limit to what is passed over
+again and again (``_Unpacker.bytes_left``), and no container with keys that nobody has looked at is
+decoded in one go unless it is small. Keys that are arrays become tuples, and the hash of a tuple of
+numbers is known: a body of 8 MiB full of keys of one hash would take half an hour.
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ import msgspec
 import numpy as np
 from pydantic_core import to_jsonable_python
 
+from binary_middleware.codec.chains import is_chains_map, read_chains_map
 from binary_middleware.codec.pack import key_text
 from binary_middleware.errors import ContentTooLarge, DecodeError
 from binary_middleware.ndarray import (
@@ -29,12 +36,11 @@ from binary_middleware.ndarray import (
 )
 
 LARGE_ITEM: Final = 2 * 1024
-"""Mean bytes per item from which a container is taken apart when reading. Below it the container
-is decoded in one go, and counts as structure."""
+"""Bytes of an item, and mean bytes per item of a container, from which they are large. A container
+below that is structure."""
 
 MAX_DESCENT: Final = 16
-"""Levels of containers that are taken apart; what lies deeper is decoded in one go. Each level
-is a pass over its bytes, and :class:`_Effort` says how much of that is worth while."""
+"""Levels of containers that are taken apart; what lies deeper is decoded in one go."""
 
 MAX_DEPTH: Final = 320
 """Most containers inside each other. Reading and writing take up to two frames of Python's for each
@@ -79,9 +85,10 @@ def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
 
     Reads what :func:`packb`, msgpack and msgpack-numpy 0.4.8 write. Arrays come back writable,
     aligned and with memory of their own; msgpack-numpy's scalars as Python numbers; timestamps
-    (extension -1) as aware datetimes; keys as strings. Nothing is ever unpickled, and ``data`` is
-    never modified. A string-keyed array map stays a map: ``NumpyArrayField`` and
-    ``fields.from_map`` convert it.
+    (extension -1) as aware datetimes; the maps of Chains as the dates, durations, decimals and
+    UUIDs that they stand for; keys as strings. Nothing is ever unpickled, and ``data`` is never
+    modified. A string-keyed array map stays a map: ``NumpyArrayField`` and ``fields.from_map``
+    convert it.
 
     Args:
         data: ``bytes`` or any other object with a contiguous buffer.
@@ -129,17 +136,18 @@ def unpack_owned(
     return Unpacked(unpacker.unpack(), unpacker.moved)
 
 
-_decode_any: Final = msgspec.msgpack.Decoder().decode
+_Raw = dict[Any, msgspec.Raw] | list[msgspec.Raw]
 
 
 def _plain(levels: int) -> Any:
     leaf: Any = bool | int | float | str | None
     plain = leaf
-    for _ in range(levels):
+    for _ in range(levels):  # msgspec knows no recursive types, and this doubles with each level
         plain = leaf | list[plain] | dict[str, plain]  # type: ignore[valid-type]
     return plain
 
 
+_decode_any: Final = msgspec.msgpack.Decoder().decode
 # What JSON could hold as well, down to a few levels: nothing in there needs a second look. It is as
 # fast as decoding without a type, and stops at the first value of another kind.
 _decode_plain: Final = msgspec.msgpack.Decoder(_plain(6)).decode
@@ -153,7 +161,7 @@ _decode_sizes: Final = msgspec.msgpack.Decoder(list[int]).decode
 _MAP_OF_FIVE: Final = 0x85
 _USUAL_ARRAY: Final = re.compile(
     rb"\x85\xc4\x02nd\xc3"
-    rb"\xc4\x04type([\xa0-\xbf])([!-~]+)"
+    rb"\xc4\x04type([\xa0-\xbf])([!-~]{1,31})"
     rb"\xc4\x04kind\xc4\x00"
     rb"\xc4\x05shape([\x90-\x9f].{0,135}?)"  # 15 sizes of 9 bytes
     rb"\xc4\x04data(?:\xc5(..)|\xc6(....))",
@@ -192,10 +200,13 @@ class _Unpacker:
         self.owned = None if buffer is None else buffer.data
         self.moved: list[Moved] = []
         if len(view) >= LARGE_ITEM:
-            # What taking apart may still cost: bytes for C code to pass over, large leaves aside,
-            # and containers for Python code to look at.
-            self.bytes_left = _PASSES * len(view) + _ALWAYS_AFFORDABLE
+            # What may still be spent, so that no document takes much longer than others: bytes to
+            # pass over, large leaves aside; containers of large items to take apart; bytes to
+            # decode as plain data in vain; objects to decode unseen.
+            self.bytes_left = 2 * len(view) + 32 * 1024 * 1024
             self.containers_left = len(view) // 512 + 512
+            self.attempts_left = 2 * len(view)
+            self.unseen_left = 16 * 1024
             if max_structure_size is not None:
                 self.conversions_left = max_structure_size // CONVERSION
 
@@ -215,41 +226,80 @@ class _Unpacker:
                 gc.enable()
 
     def read(self, view: memoryview, start: int, depth: int, sparse: bool = False) -> Any:
-        """The value of ``view``, which is one whole item and starts at ``start``.
+        """The value of an item.
 
-        ``sparse`` says that it is known to hold few objects, see :func:`_is_sparse`.
+        Args:
+            view: the whole item.
+            start: where in the document it starts.
+            depth: how many containers it is in.
+            sparse: whether it is known to hold so few objects that passing over it any number of
+                times costs next to nothing.
         """
-        if len(view) < LARGE_ITEM or depth == MAX_DESCENT or not self.containers_left:
+        if len(view) < LARGE_ITEM:
             return self.read_in_one_go(view, depth)
-        if view[0] == _MAP_OF_FIVE:
+        if view[0] == _MAP_OF_FIVE and depth < MAX_DESCENT:
             array = self.read_usual_array(view, start)
             if array is not None:
                 return array
         kind, count = _container(view)
-        if kind is None or len(view) < count * LARGE_ITEM:
-            return self.read_in_one_go(view, depth)
-        if not sparse and len(view) > self.bytes_left:
-            sparse = _is_sparse(view)
-            if not sparse:
-                return self.read_in_one_go(view, depth)
+        if kind is None:
+            return self.decode(_decode_any, view)
+        if (
+            len(view) < count * LARGE_ITEM
+            or depth == MAX_DESCENT
+            or not self.containers_left
+            or not (sparse or len(view) <= self.bytes_left or (sparse := _is_sparse(view)))
+        ):
+            return self.read_structure(view, start, depth)
         self.containers_left -= 1
+        return self.take_apart(view, start, depth, sparse)
+
+    def read_structure(self, view: memoryview, start: int, depth: int) -> Any:
+        """A container that is structure as a whole, or has to be taken for it."""
+        self.count_structure(len(view))
+        if len(view) <= self.attempts_left and not _has_binary_key(view):
+            try:
+                return self.decode(_decode_plain, view)
+            except DecodeError as exc:
+                if not isinstance(exc.__cause__, msgspec.ValidationError):
+                    raise
+            self.attempts_left -= len(view)
+        if depth < MAX_DESCENT and len(view) <= self.bytes_left:
+            self.structure_size -= len(view)  # its parts are counted instead
+            return self.take_apart(view, start, depth, sparse=False)
+        return self.read_unseen(view, depth)
+
+    def read_unseen(self, view: memoryview, depth: int) -> Any:
+        """A container that cannot be taken apart, in one go, if that is safe."""
+        objects = _count_objects(view, self.unseen_left)
+        if objects is None:
+            raise ContentTooLarge(
+                f"the document is too complex: a container of many objects nests deeper than "
+                f"{MAX_DESCENT} levels, or has keys that are neither strings nor numbers"
+            )
+        self.unseen_left -= objects
+        return self.revive(self.decode(_decode_any, view), depth)
+
+    def take_apart(self, view: memoryview, start: int, depth: int, sparse: bool) -> Any:
+        """A container, its large items each read by itself. Arguments as for :meth:`read`."""
         bytes_left = self.bytes_left
+        kind, count = _container(view)
+        raw: Any
         if kind is list:
-            raw: Any = dict(enumerate(self.decode(_decode_items, view)))
+            raw = self.decode(_decode_items, view)
         else:
             try:
                 raw = self.decode(_decode_marked if _has_binary_key(view) else _decode_map, view)
             except DecodeError as exc:
                 if isinstance(exc.__cause__, msgspec.ValidationError):  # a key of another kind
-                    return self.read_in_one_go(view, depth)
+                    self.count_structure(len(view))
+                    return self.read_unseen(view, depth)
                 raise
             if is_marked(raw):
                 return self.read_array(view, start, raw, count)
         large = self.place(view, start, raw, count)
         if sparse:
             self.bytes_left = bytes_left
-        if not large:
-            return self.read_in_one_go(view, depth)
         value = self.revive(self.decode_small(view, raw, large), depth)
         for key, (at, part) in large.items():
             place = key if kind is list or type(key) is str else key_text(key)
@@ -261,17 +311,20 @@ class _Unpacker:
         return value
 
     def place(
-        self, view: memoryview, start: int, raw: dict[Any, msgspec.Raw], count: int
+        self, view: memoryview, start: int, raw: _Raw, count: int
     ) -> dict[Any, tuple[int, memoryview]]:
         """The large items of a container, and where in it they start."""
-        # The last item ends where its container does, unless some key stands twice.
-        every_key_is_there = count in (len(raw), 2 * len(raw))
-        last = next(reversed(raw), None) if every_key_is_there else None
-        places: dict[Any, tuple[int, memoryview]] = {}
         passed_over = len(view)
-        for key, item in raw.items():
-            part = memoryview(item)
-            if len(part) >= LARGE_ITEM:
+        # The last item ends where its container does, unless some key stands twice.
+        last: Any = _NOTHING
+        if type(raw) is list:
+            last = len(raw) - 1
+        elif count == 2 * len(raw):
+            last = next(reversed(raw), _NOTHING)
+        places: dict[Any, tuple[int, memoryview]] = {}
+        for key, item in _members(raw):
+            if len(item) >= LARGE_ITEM:
+                part = memoryview(item)
                 if part[0] not in _CONTAINER_CODES:
                     passed_over -= len(part)
                 at = len(view) - len(part) if key is last else self.offset(part) - start
@@ -280,10 +333,7 @@ class _Unpacker:
         return places
 
     def decode_small(
-        self,
-        view: memoryview,
-        raw: dict[Any, msgspec.Raw],
-        large: Mapping[Any, tuple[int, memoryview]],
+        self, view: memoryview, raw: _Raw, large: Mapping[Any, tuple[int, memoryview]]
     ) -> Any:
         """The container in ``view``, decoded in one go, with ``None`` for its large items."""
         between: list[bytes | memoryview] = []
@@ -298,7 +348,7 @@ class _Unpacker:
         try:
             return _decode_any(small)
         except (UnicodeDecodeError, msgspec.MsgspecError) as exc:
-            for key, item in raw.items():  # one by one, for the position in the whole
+            for key, item in _members(raw):  # one by one, for the position in the whole
                 if key not in large:
                     self.decode(_decode_any, memoryview(item))
             raise DecodeError("the body is not msgpack") from exc
@@ -360,6 +410,8 @@ class _Unpacker:
                 if is_marked(value):
                     return self.read_marked(value)
                 self.count_conversions(1)
+                if is_chains_map(value):
+                    return read_chains_map(value)
                 value = _with_text_keys(value)
             if len(value) > _FEW and _NEEDS_REVIVAL.isdisjoint(map(type, value.values())):
                 return value
@@ -391,9 +443,7 @@ class _Unpacker:
         self.count_conversions(1 + count_fields(value.dtype) if structured else 1)
         return value
 
-    def read_array(
-        self, view: memoryview, start: int, raw: dict[Any, msgspec.Raw], count: int
-    ) -> Any:
+    def read_array(self, view: memoryview, start: int, raw: _Raw, count: int) -> Any:
         """A map with a marker that is large: its data is found, not decoded."""
         large = self.place(view, start, raw, count)
         at, data = large.get(b"data", (0, _NO_DATA))
@@ -472,6 +522,11 @@ def _too_deep() -> ContentTooLarge:
     return ContentTooLarge(f"the document nests too deeply: at most {MAX_DEPTH} levels are read")
 
 
+def _members(raw: _Raw) -> Iterable[tuple[Any, msgspec.Raw]]:
+    return enumerate(raw) if isinstance(raw, list) else raw.items()
+
+
+_NOTHING: Final = object()
 _NO_DATA: Final = memoryview(b"")
 _first: Final = itemgetter(0)
 _NEEDS_REVIVAL: Final = frozenset({dict, list, msgspec.msgpack.Ext})
@@ -566,25 +621,23 @@ _NUMBERS: Final = frozenset({int})
 
 # -- headers ---------------------------------------------------------------------------------------
 
-_PASSES: Final = 2
-"""Passes over the whole document, large leaves aside, that any document may cost. Those of one with
-few objects cost next to nothing, and are not counted."""
-
-_ALWAYS_AFFORDABLE: Final = 4 * 1024 * 1024
-"""Bytes that may be passed over besides, so that no small document is looked at more closely."""
-
 
 def _is_sparse(view: memoryview) -> bool:
-    """Whether an item has less than one object in 64 bytes, found by its headers alone."""
+    """Whether an item has at most one object in 64 bytes."""
+    return _count_objects(view, len(view) // 64) is not None
+
+
+def _count_objects(view: memoryview, most: int) -> int | None:
+    """How many objects an item consists of, ``None`` if more than ``most``; by headers alone."""
     start, pending = 0, 1
-    for _ in range(len(view) // 64):
+    for seen in range(most + 1):
         if not pending or start >= len(view):
-            return True
+            return seen
         size, width, bytes_each, items, items_each = _HEADERS[view[start]]
         length = int.from_bytes(view[start + 1 : start + 1 + width]) if width else 0
         pending += items + items_each * length - 1
         start += size + bytes_each * length
-    return False
+    return None
 
 
 def _header(code: int) -> tuple[int, int, int, int, int]:
