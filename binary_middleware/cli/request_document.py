@@ -1,0 +1,126 @@
+"""The document of a request, put together from the options of the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from binary_middleware.cli.mistakes import Mistake
+from binary_middleware.client.flow import NO_DOCUMENT
+from binary_middleware.errors import BinaryError
+from binary_middleware.transcode import from_json
+
+
+def document_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that a document is made of; the command gets ``members``, ``npy`` and so on."""
+    for decorate in (
+        click.option(
+            "--file",
+            "files",
+            multiple=True,
+            metavar="NAME=FILE",
+            help="A member that is bytes: the contents of a file.",
+        ),
+        click.option(
+            "--npy",
+            multiple=True,
+            metavar="NAME=FILE",
+            help="A member that is an array, from a .npy file, or a map of arrays, from a .npz.",
+        ),
+        click.option(
+            "--json",
+            "json_file",
+            metavar="FILE",
+            help='The document in JSON, "-" for standard input; other members are added to it.',
+        ),
+        click.argument("members", nargs=-1, metavar="[KEY=VALUE]..."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def document_of(
+    members: Iterable[str], json_file: str | None, npy: Iterable[str], files: Iterable[str]
+) -> Any:
+    """The document, ``NO_DOCUMENT`` if nothing was given for one.
+
+    ``--npy`` and ``--file`` without a name are the whole document. Dots in a name lead into maps:
+    ``signal.rate=8000`` is a member of the member ``signal``.
+
+    Raises:
+        Mistake: a file cannot be read, a name is given twice, or the like.
+    """
+    named: list[tuple[str, Any]] = [_member(text) for text in members]
+    whole: list[Any] = [] if json_file is None else [_read_json(json_file)]
+    for texts, read in ((npy, _read_arrays), (files, _read_bytes)):
+        for text in texts:
+            name, equals, file = text.partition("=")
+            if equals:
+                named.append((name, read(file)))
+            else:
+                whole.append(read(text))
+    if len(whole) > 1:
+        raise Mistake("two things cannot both be the whole document: write NAME=FILE")
+    if not named:
+        return whole[0] if whole else NO_DOCUMENT
+    document = whole[0] if whole else {}
+    if not isinstance(document, dict):
+        raise Mistake("members can only be added to a document that is a map")
+    for name, value in named:
+        _add(document, name, value)
+    return document
+
+
+def _member(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Mistake(f"{text!r} must be KEY=VALUE")
+    try:
+        return name, json.loads(value)
+    except (ValueError, RecursionError):
+        return name, value
+
+
+def _add(document: dict[str, Any], name: str, value: Any) -> None:
+    *path, last = name.split(".")
+    for step in path:
+        document = document.setdefault(step, {})
+        if not isinstance(document, dict):
+            raise Mistake(f"{name}: {step} is there already, and is no map")
+    if last in document:
+        raise Mistake(f"{name} is given twice")
+    document[last] = value
+
+
+def _read_json(file: str) -> Any:
+    try:
+        return from_json(_read_bytes(file) if file != "-" else sys.stdin.buffer.read())
+    except BinaryError as exc:
+        raise Mistake(f"{file}: {str(exc).replace('the body', 'it')}") from exc
+
+
+def _read_bytes(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as exc:
+        raise Mistake(f"{file} cannot be read: {exc.strerror}") from exc
+
+
+def _read_arrays(file: str) -> Any:
+    try:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return dict(loaded)
+    except OSError as exc:
+        raise Mistake(f"{file} cannot be read: {exc.strerror or exc}") from exc
+    except (ValueError, EOFError, zipfile.BadZipFile) as exc:
+        raise Mistake(f"{file} is no .npy or .npz file without pickles") from exc

@@ -1,0 +1,121 @@
+"""An answer as files: arrays as ``.npy``, bytes by their kind, the rest as ``document.json``.
+
+The names come from keys that a server chose, so that only letters, digits, ``-`` and ``_`` of
+them are kept: no name leads out of the folder, and none hides.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from binary_middleware.cli.file_kinds import extension_of
+from binary_middleware.cli.mistakes import CallFailed, Mistake
+from binary_middleware.errors import BinaryError
+from binary_middleware.transcode import dump_json
+
+DOCUMENT: Final = "document.json"
+MOST_FILES: Final = 1000
+"""Arrays and bytes beyond are in ``document.json``, in base64."""
+
+_NOT_KEPT: Final = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_STEP: Final = 60
+_LONGEST_NAME: Final = 160
+
+
+def check_folder(folder: Path, *, force: bool) -> None:
+    """Make the folder, so that an answer is not lost for the want of it.
+
+    Raises:
+        Mistake: it cannot be made, or there is something in it and ``force`` is not set.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_empty = next(folder.iterdir(), None) is None
+    except OSError as exc:
+        raise Mistake(f"{folder} cannot be used: {exc.strerror}") from exc
+    if not is_empty and not force:
+        raise Mistake(f"{folder} is not empty; --force overwrites what is in the way")
+
+
+def save(document: Any, folder: Path, *, force: bool) -> list[Path]:
+    """Write a document into files.
+
+    Args:
+        document: what was decoded.
+        folder: where to.
+        force: whether files that are there are overwritten.
+
+    Returns:
+        The files, ``document.json`` last.
+
+    Raises:
+        CallFailed: a file cannot be written, or is there already.
+    """
+    collector = _Collector()
+    try:
+        rest = collector.without_files(document, ())
+        files = {**collector.files, DOCUMENT: dump_json(rest) + b"\n"}
+    except (BinaryError, RecursionError) as exc:
+        raise CallFailed(f"the answer cannot be saved: {exc}") from exc
+    paths = []
+    for name, contents in files.items():
+        path = folder / name
+        try:
+            with path.open("wb" if force else "xb") as file:
+                file.write(contents)
+        except OSError as exc:
+            raise CallFailed(f"{path} cannot be written: {exc.strerror}") from exc
+        paths.append(path)
+    return paths
+
+
+class _Collector:
+    """Takes what becomes files out of a document.
+
+    Attributes:
+        files: the contents of each by its name.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes | memoryview] = {}
+        self._taken = {DOCUMENT}
+
+    def without_files(self, value: Any, path: tuple[str, ...]) -> Any:
+        """``value`` with ``{"file": name}`` in the place of what became a file."""
+        if isinstance(value, Mapping):
+            return {key: self.without_files(item, (*path, str(key))) for key, item in value.items()}
+        if isinstance(value, list):
+            return [
+                self.without_files(item, (*path, str(index))) for index, item in enumerate(value)
+            ]
+        if len(self.files) >= MOST_FILES:
+            return value
+        if isinstance(value, np.ndarray):
+            return {"file": self._add(path, "npy", _npy(value))}
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            contents = memoryview(value)
+            return {"file": self._add(path, extension_of(contents) or "bin", contents)}
+        return value
+
+    def _add(self, path: tuple[str, ...], extension: str, contents: bytes | memoryview) -> str:
+        stem = ".".join(_NOT_KEPT.sub("_", step)[:_LONGEST_STEP] or "_" for step in path)
+        stem = stem[:_LONGEST_NAME] or "answer"
+        name, number = f"{stem}.{extension}", 1
+        while name.lower() in self._taken:  # some file systems do not tell cases apart
+            number += 1
+            name = f"{stem}~{number}.{extension}"
+        self._taken.add(name.lower())
+        self.files[name] = contents
+        return name
+
+
+def _npy(array: np.ndarray[Any, Any]) -> memoryview:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getbuffer()

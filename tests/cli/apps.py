@@ -1,0 +1,133 @@
+"""Servers that the commands call: one in binary mode, one without, and one that is hostile."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import PlainTextResponse, Response
+from pydantic import BaseModel, ConfigDict
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from binary_middleware import NumpyArrayField, packb
+from binary_middleware.fastapi import enable
+
+
+class Signal(BaseModel):
+    model_config = ConfigDict(val_json_bytes="base64", ser_json_bytes="base64")
+
+    samples: NumpyArrayField
+    rate: float = 1.0
+    icon: bytes = b""
+
+
+app = FastAPI()
+
+
+@app.post("/signal")
+async def double(signal: Signal) -> Signal:
+    signal.samples.array *= 2
+    return signal
+
+
+@app.get("/sum")
+async def total(first: int, second: int) -> dict[str, int]:
+    return {"sum": first + second}
+
+
+@app.put("/fields")
+async def fields(request: Request) -> dict[str, Any]:
+    return {"x-test": request.headers.get("x-test"), "length": len(await request.body())}
+
+
+@app.get("/teapot")
+async def teapot() -> None:
+    raise HTTPException(418, {"pot": "short\x1b[31m and stout"})
+
+
+@app.get("/text")
+async def text() -> Response:
+    return PlainTextResponse("one\ntwo \x1b[31mred\n")
+
+
+@app.get("/rot13")
+async def rot13() -> Response:
+    return Response(b"uryyb", media_type="text/plain; charset=rot13")
+
+
+enable(app)
+
+
+async def echo(request: Request) -> Response:
+    try:
+        return JSONResponse(await request.json())
+    except ValueError:
+        return JSONResponse({"error": "no JSON"}, 400)
+
+
+async def ignore(request: Request) -> Response:
+    """An endpoint that never looks at its body."""
+    return JSONResponse({"ok": True})
+
+
+plain_app = Starlette(
+    routes=[
+        Route("/echo", echo, methods=["POST"]),
+        Route("/ignore", ignore, methods=["GET", "POST"]),
+    ]
+)
+
+HOSTILE_NAMES = [
+    "../../escaped",
+    "/etc/passwd",
+    "..",
+    ".",
+    "",
+    "a\x00b",
+    "C:\\windows",
+    "\x1b[2J",
+    "x" * 5000,
+    ".hidden",
+    "Twice",
+    "twice",
+    "document",
+    "\u202egnp.exe",
+]
+
+
+async def hostile(request: Request) -> Response:
+    document: dict[str, Any] = dict.fromkeys(HOSTILE_NAMES, b"\x00")
+    document["nested"] = {"../..": [np.arange(3), b"\x89PNG\r\n\x1a\n"]}
+    return Response(packb(document), media_type="application/msgpack")
+
+
+async def many(request: Request) -> Response:
+    return Response(packb([b"x"] * 1500), media_type="application/msgpack")
+
+
+async def deep(request: Request) -> Response:
+    return Response("[" * 900 + "]" * 900, media_type="application/json")
+
+
+async def garbage(request: Request) -> Response:
+    return Response(b"\xa5ab", media_type="application/msgpack")
+
+
+async def wide(request: Request) -> Response:
+    return Response(json.dumps(list(range(1000))), media_type="application/json")
+
+
+hostile_app = Starlette(
+    routes=[
+        Route("/names", hostile),
+        Route("/many", many),
+        Route("/deep", deep),
+        Route("/garbage", garbage),
+        Route("/wide", wide),
+    ]
+)
