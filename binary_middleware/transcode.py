@@ -141,8 +141,10 @@ _JSON: Final = SchemaSerializer(
 
 def _in_json(value: Any) -> Any:
     """What pydantic does not know."""
-    if isinstance(value, np.generic) and value.dtype.kind != "V":
-        return value.item()
+    if isinstance(value, np.generic) and value.dtype.kind in "biufcSU":
+        plain = value.item()
+        if not isinstance(plain, np.generic):  # longdouble has no type of Python's
+            return plain
     if is_array_like(value):
         array = as_ndarray(value)
         return {

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from binary_middleware.codec import packb, unpackb
 from binary_middleware.errors import ContentTooLarge, EncodeError
-from binary_middleware.transcode import to_json, to_msgpack
+from binary_middleware.transcode import dump_json, from_json, to_json, to_msgpack
 
 ARRAY = np.array([[1.5, -2.0], [math.nan, math.inf]], "float32")
 ARRAY_AS_JSON = {
@@ -153,3 +153,11 @@ def test_json_survives_both_ways(value: Any) -> None:
     packed = b"".join(to_msgpack(json.dumps(value).encode()))
     assert packed == msgpack.packb(value)
     assert as_json(packed) == value
+
+
+@pytest.mark.parametrize("value", [np.longdouble(1) / 3, np.datetime64("2026-01-02T03", "ns")])
+def test_scalars_that_json_has_not_are_arrays_without_dimensions(value: np.generic) -> None:
+    found = from_json(dump_json({"a": value}))["a"]
+    assert found.dtype == value.dtype
+    assert found.shape == ()
+    assert found[()] == value

@@ -280,8 +280,10 @@ class ClientCore:
 
         It is msgpack, or says by Vary that it was chosen by Accept (RFC 9110 §12.5.5).
         """
-        vary = response.headers.get("vary", "").lower().replace(" ", "").split(",")
-        return self._form(response) == "msgpack" or "accept" in vary
+        if self._form(response) == "msgpack":
+            return True
+        vary = response.headers.get("vary", "").lower().replace(" ", "")
+        return "accept" in vary.split(",")
 
     def _form(self, response: Response) -> str:
         """``"msgpack"``, ``"json"``, or another media type; empty for none."""
@@ -318,7 +320,7 @@ class ClientCore:
         problem = None
         with contextlib.suppress(BinaryError):
             problem = _decoded(download.body(), form) if form in ("msgpack", "json") else None
-        said = describe(response.text[: 2 * LONGEST] if form == "text/plain" else problem)
+        said = describe(_text_of(response) if form == "text/plain" else problem)
         try:
             response.raise_for_status()
         except self._package.HTTPStatusError as exc:
@@ -332,6 +334,15 @@ _PERHAPS_NO_BINARY_MODE: Final = (
     "This may mean that the server has no binary mode: its answer to msgpack is not msgpack. With "
     "fallback='json' the client speaks JSON to such servers."
 )
+
+
+def _text_of(response: Response) -> str:
+    """The beginning of an answer in text; its charset is whatever the server says."""
+    data = response.content[: 2 * LONGEST]
+    try:
+        return data.decode(response.charset_encoding or "utf-8", "replace")
+    except LookupError:  # no charset, or none that is for text
+        return data.decode("utf-8", "replace")
 
 
 def _origin(request: Any) -> Origin:

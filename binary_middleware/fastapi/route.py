@@ -132,7 +132,7 @@ def _negotiated(
     async def handle(request: Request) -> Response:
         exchange = request.scope.get(SCOPE_KEY)
         if not isinstance(exchange, Exchange):
-            return await handle_json(request)
+            return await _handle_none_of_ours(handle_json, request)
         answers_in_binary = exchange.plan.answer is not None
         inner = handle_objects if answers_in_binary else handle_json
         goes_direct = direct if answers_in_binary and can_go_direct(request) else None
@@ -158,6 +158,27 @@ def _negotiated(
             return _refused(exchange)
 
     return handle
+
+
+async def _handle_none_of_ours(handle_json: Handler, request: Request) -> Response:
+    try:
+        return await handle_json(request)
+    except RequestValidationError as exc:
+        if any(_is_no_text(error.get("input")) for error in exc.errors()):
+            # Msgpack without its Content-Type, most likely; FastAPI's own handler would answer 500.
+            exc._errors = summarize_errors(exc.errors(), jsonable_encoder)
+            exc.body = summarize_input(exc.body, jsonable_encoder)
+        raise
+
+
+def _is_no_text(value: object) -> bool:
+    if not isinstance(value, bytes):
+        return False
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _refused(exchange: Exchange) -> Response:

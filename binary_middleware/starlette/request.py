@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import Any, TypeVar, overload
 
@@ -135,7 +135,11 @@ def _validated_json(type_: Any, text: bytes) -> Any:
 
 
 def _adapter(type_: Any) -> TypeAdapter[Any]:
-    return _kept_adapter(type_) if isinstance(type_, Hashable) else TypeAdapter(type_)
+    try:
+        hash(type_)
+    except TypeError:  # for example, metadata in an Annotated that is a list
+        return TypeAdapter(type_)
+    return _kept_adapter(type_)
 
 
 @lru_cache(maxsize=512)

@@ -179,3 +179,12 @@ def test_descriptions(document: Any, text: str) -> None:
 )
 def test_descriptions_are_short(document: Any) -> None:
     assert 10 < len(describe(document)) <= LONGEST
+
+
+def test_a_charset_that_is_none() -> None:
+    def refuse(request: Request) -> Response:
+        return Response(b"no \xff", 400, headers={"content-type": "text/plain; charset=hex"})
+
+    app = Starlette(routes=[Route("/", refuse)])
+    with pytest.raises(httpx2.HTTPStatusError, match="no \ufffd"):
+        BinaryClient(TestClient(app)).get("/")

@@ -23,7 +23,7 @@ from starlette.testclient import TestClient
 from binary_middleware import NumpyArrayField, packb, unpackb
 from binary_middleware.fastapi import enable
 from tests.asgi import MSGPACK, call
-from tests.fastapi_lane.conftest import post, value
+from tests.fastapi_lane.conftest import enabled, post, value
 
 IN_BINARY = "application/problem+msgpack"
 IN_JSON = "application/problem+json"
@@ -339,3 +339,20 @@ def test_exactly_fastapis_own_limit() -> None:
             app = _limited(where, endpoint)
             enable(app)
             assert unpackb(call(app, body).body) == 980
+
+
+# -- msgpack that nobody announced -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content_type", [None, "application/octet-stream"])
+def test_a_forgotten_content_type_is_422(content_type: str | None) -> None:
+    def endpoint(item: dict[str, Any]) -> Any:
+        return item
+
+    headers = {} if content_type is None else {"content-type": content_type}
+    body = packb({"number": 1.1, "raw": b"\xff" * 2000})
+    answer = enabled(endpoint).post("/", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/json"
+    (error,) = answer.json()["detail"]
+    assert error["input"] == f"<bytes {len(body)}>"
