@@ -166,4 +166,3 @@ def _rebuild(route: APIRoute) -> APIRoute:
 
 def _calls(dependant: Dependant) -> list[Any]:
     return [(each.call, _calls(each)) for each in dependant.dependencies]
-
