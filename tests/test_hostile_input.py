@@ -1,0 +1,275 @@
+"""What hostile clients send: a clear 4xx, in bounded memory, and soon.
+
+Each body goes through the middleware in a process of its own, whose peak memory is compared with
+that of one that answers a small document.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import re
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from binary_middleware import packb
+from binary_middleware.media import parse_accept, parse_media_type
+
+MIB = 2**20
+ROOT = Path(__file__).parent.parent
+
+
+def array(dtype: Any, shape: list[int], data: bytes = b"") -> bytes:
+    """An array as msgpack-numpy writes it, whatever it says."""
+    return b"\x85" + b"".join(
+        part
+        for key, value in {
+            b"nd": b"\xc3",
+            b"type": packb(dtype),
+            b"kind": packb(b"V" if isinstance(dtype, list) else b""),
+            b"shape": packb(shape),
+            b"data": packb(data),
+        }.items()
+        for part in (packb(key), value)
+    )
+
+
+def list_of(count: int, item: bytes) -> bytes:
+    return b"\xdd" + count.to_bytes(4) + item * count
+
+
+NILS_57_MIB = list_of(57 * MIB, b"\xc0")
+
+BODIES: dict[str, tuple[Callable[[], bytes], int, str, float]] = {
+    # What to send; the status, and what the answer says; MiB of memory beside the body itself.
+    "10 MB of empty maps": (lambda: list_of(10**7, b"\x80"), 413, "max_structure_size", 8),
+    "8 MB of empty maps": (lambda: list_of(8 * 10**6, b"\x80"), 200, "", 1000),
+    "ten million nils": (lambda: list_of(10**7, b"\xc0"), 413, "max_structure_size", 8),
+    "57 MiB of nils, 16 levels down": (
+        lambda: b"\x91" * 16 + NILS_57_MIB,
+        413,
+        "max_structure_size",
+        8,
+    ),
+    "57 MiB of nils, 200 levels down": (
+        lambda: b"\x91" * 200 + NILS_57_MIB,
+        413,
+        "max_structure_size",
+        8,
+    ),
+    "a list of four billion": (lambda: b"\xdd\xff\xff\xff\xff\xc0", 400, "truncated", 4),
+    "a map of four billion": (lambda: b"\xdf\xff\xff\xff\xff\xc0\xc0", 400, "truncated", 4),
+    "a string of four billion": (lambda: b"\xdb\xff\xff\xff\xffa", 400, "truncated", 4),
+    "100,000 levels": (lambda: b"\x91" * 100_000 + b"\xc0", 413, "nests too deeply", 8),
+    "60 MiB of text that is none": (
+        lambda: b"\x91\xdb\x03\xc0\x00\x00" + b"\xff" * (60 * MIB),
+        400,
+        "UTF-8",
+        64,
+    ),
+    "S0": (lambda: array("|S0", [2**40]), 400, "", 4),
+    "U0": (lambda: array("<U0", [2**62, 2]), 400, "", 4),
+    "a huge shape without data": (lambda: array("<f8", [2**31, 2**31]), 400, "", 4),
+    "a shape that overflows": (lambda: array("<f8", [2**62, 4]), 400, "", 4),
+    "a negative shape": (lambda: array("<f8", [-1]), 400, "", 4),
+    "1,000 dimensions": (lambda: array("|u1", [1] * 1000, b"a"), 400, "dimensions", 4),
+    "20,000 fields": (
+        lambda: array([[f"f{i}", "|u1"] for i in range(20_000)], [0]),
+        400,
+        "1024 fields",
+        16,
+    ),
+    "objects": (lambda: array("|O", [1], bytes(8)), 400, "not allowed", 4),
+    "a pickle": (lambda: array("|O", [], b"\x80\x04N."), 400, "not allowed", 4),
+    "keys that become equal": (lambda: b"\x82\x01\xc0\xa11\xc0", 400, "stands twice", 4),
+    "200,000 small arrays": (
+        lambda: list_of(200_000, array("|u1", [1], b"a")),
+        413,
+        "max_structure_size",
+        200,
+    ),
+}
+
+MEASURE = """
+import json, resource, sys
+import anyio
+from binary_middleware import BinaryMiddleware
+from tests.asgi import Recorder, exchange, http_scope
+from tests.test_hostile_input import BODIES
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+async def answer_of(body, headers={}, **options):
+    headers = {"content-type": "application/msgpack", **headers}
+    chunks = [body[at : at + 65536] for at in range(0, len(body), 65536)] or [b""]
+    return await exchange(
+        BinaryMiddleware(Recorder(reads=False) if NO_READ else Reader(), **options),
+        http_scope(headers=headers), chunks)
+
+class Reader:
+    # Takes the body as objects, as the object lane does, and answers.
+    async def __call__(self, scope, receive, send):
+        exchange = scope["binary_middleware"]
+        exchange.take_request()
+        await exchange.read(receive)
+        exchange.value()
+        await Recorder(b"{}", reads=False)(scope, receive, send)
+
+NO_READ = False
+"""
+
+
+def measured(code: str) -> dict[str, Any]:
+    """What a process that runs ``code`` prints as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE + code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def says_little(detail: str) -> bool:
+    """Whether an error has no trace, no path, and no more than a summary of the data."""
+    return len(detail) < 400 and not re.search(
+        r"Traceback|\.py|site-packages|File \"|/\w+/", detail
+    )
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_hostile_bodies(name: str) -> None:
+    _, status, says, memory = BODIES[name]
+    found = measured(f"""
+import msgpack
+body = BODIES[{name!r}][0]()
+async def main():
+    await answer_of(b"\\xc0")
+    before = peak()
+    answer = await answer_of(body)
+    document = msgpack.unpackb(answer.body)
+    print(json.dumps([answer.status, document.get("detail", ""), peak() - before, len(body)]))
+anyio.run(main)
+""")
+    found_status, detail, grown, size = found  # type: ignore[misc]
+    assert (found_status, says in detail) == (status, True), detail
+    assert says_little(detail)
+    # The chunks that it comes in, and the buffer that it is read into.
+    assert grown < memory + 2.1 * size / MIB
+
+
+@functools.cache
+def bomb(coding: str) -> bytes:
+    compress = {"gzip": gzip.compress, "deflate": zlib.compress}[coding]
+    return compress(packb(bytes(200 * MIB)))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_decompression_bombs(coding: str) -> None:
+    found = measured(f"""
+from tests.test_hostile_input import bomb
+import msgpack
+body = bomb({coding!r})
+async def main():
+    await answer_of(b"\\xc0")
+    before = peak()
+    answer = await answer_of(body, {{"content-encoding": {coding!r}}}, max_body_size=2**23)
+    print(json.dumps([answer.status, msgpack.unpackb(answer.body)["detail"], peak() - before]))
+import gc; gc.collect()
+anyio.run(main)
+""")
+    status, detail, grown = found  # type: ignore[misc]
+    assert status == 413
+    assert "max_body_size (8388608 bytes)" in detail
+    assert grown < 3 * 8
+
+
+def test_lengths_that_lie() -> None:
+    found = measured("""
+import msgpack
+async def main():
+    await answer_of(b"\\xc0")
+    before = peak()
+    longer = await answer_of(b"\\xda\\xff\\xff" + b"a" * 65535, {"content-length": "10"})
+    shorter = await answer_of(b"\\xda\\xff\\xff" + b"a" * 65530, {"content-length": "62914560"})
+    digits = await answer_of(b"\\xc0", {"content-length": "9" * 100_000})
+    print(json.dumps([
+        [(each.status, msgpack.unpackb(each.body)["detail"]) for each in (longer, shorter, digits)],
+        peak() - before]))
+anyio.run(main)
+""")
+    answers, grown = found  # type: ignore[misc]
+    assert [status for status, _ in answers] == [413, 400, 413]
+    assert [
+        part in detail
+        for part, (_, detail) in zip(
+            ["longer than its Content-Length", "truncated", "max_body_size"], answers, strict=True
+        )
+    ] == [True] * 3
+    assert grown < 4  # what was announced and never came was never touched
+
+
+def test_many_slow_uploads_at_once() -> None:
+    """Each announces 60 MiB and sends 1 KiB: memory is that of what came."""
+    found = measured("""
+from contextlib import suppress
+async def main():
+    await answer_of(b"\\xc0")
+    before = peak()
+    async with anyio.create_task_group() as group:
+        for _ in range(200):
+            sent = [{"type": "http.request", "body": bytes(1024), "more_body": True}]
+            async def receive(sent=sent):
+                if sent:
+                    return sent.pop()
+                await anyio.sleep_forever()
+            async def send(message): ...
+            scope = http_scope(headers={
+                "content-type": "application/msgpack", "content-length": str(60 * 2**20)})
+            group.start_soon(BinaryMiddleware(Reader()), scope, receive, send)
+        await anyio.sleep(0.5)
+        grown = peak() - before
+        group.cancel_scope.cancel()
+    print(json.dumps([grown]))
+anyio.run(main)
+""")
+    (grown,) = found
+    assert grown < 200 * 0.2
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"' * 200_000,
+        'a/b;c="' * 30_000,
+        "a/b;" * 50_000,
+        "a/b," * 50_000,
+        'a/b;c="\\' + '\\"' * 100_000,
+        "*/*;q=0." + "0" * 200_000,
+    ],
+)
+def test_long_header_fields_take_one_pass(value: str) -> None:
+    """The square of their length would take minutes."""
+    code = f"""
+from binary_middleware.media import parse_accept, parse_media_type
+from binary_middleware.negotiation import make_plan
+from binary_middleware.options import BinaryOptions
+value = {value[:40]!r} * {len(value) // len(value[:40])}
+parse_accept([value]); parse_media_type(value); make_plan(value, value, BinaryOptions())
+print(json.dumps([0]))
+"""
+    assert measured(code) == [0]
+    assert parse_accept([value]) == []  # longer than what is read
+    assert parse_media_type(value) is None
