@@ -368,9 +368,18 @@ def to_buffer(array: np.ndarray[Any, Any]) -> memoryview:
 
 
 def is_array_like(value: object) -> bool:
-    """Whether ``value`` is an array or offers itself as one (``__array__``, ``__dlpack__``)."""
+    """Whether ``value`` is an array or offers itself as one (``__array__``, ``__dlpack__``).
+
+    Sparse arrays are among them, so that :func:`as_ndarray` can refuse them with a hint.
+    """
     kind = type(value)
-    return hasattr(kind, "__array__") or hasattr(kind, "__dlpack__")
+    return hasattr(kind, "__array__") or hasattr(kind, "__dlpack__") or _is_sparse(value)
+
+
+def _is_sparse(value: object) -> bool:
+    # ``toarray`` is that of SciPy, ``todense`` that of the others; no array has either.
+    kind = type(value)
+    return hasattr(kind, "toarray") or hasattr(kind, "todense")
 
 
 def as_ndarray(value: Any) -> np.ndarray[Any, Any]:
@@ -385,8 +394,13 @@ def as_ndarray(value: Any) -> np.ndarray[Any, Any]:
             "masked arrays cannot be carried: send .filled(...), or data and mask as two arrays"
         )
     if not isinstance(value, np.ndarray):
-        if not is_array_like(value) or _is_sparse(value):
-            raise ValueError(_no_array(value))
+        if not is_array_like(value):
+            raise ValueError(f"expected an array, got {type(value).__name__}")
+        if _is_sparse(value):
+            raise ValueError(
+                "sparse arrays cannot be carried: send .toarray() or .todense(), or their parts "
+                "(data and indices) as arrays"
+            )
         try:
             if hasattr(type(value), "__array__"):
                 value = np.asarray(value)
@@ -400,21 +414,6 @@ def as_ndarray(value: Any) -> np.ndarray[Any, Any]:
     if value.size and not value.itemsize:
         raise ValueError(f"arrays of dtype {_shorten(str(value.dtype))} have no size to be read by")
     return value if type(value) is np.ndarray else np.asarray(value)
-
-
-def _is_sparse(value: object) -> bool:
-    # ``toarray`` is that of SciPy, ``todense`` that of the others; arrays have neither.
-    kind = type(value)
-    return hasattr(kind, "toarray") or hasattr(kind, "todense")
-
-
-def _no_array(value: object) -> str:
-    if _is_sparse(value):
-        return (
-            "sparse arrays cannot be carried: send .toarray() or .todense(), or their parts "
-            "(data and indices) as arrays"
-        )
-    return f"expected an array, got {type(value).__name__}"
 
 
 def to_map(array: np.ndarray[Any, Any]) -> dict[str, Any]:
@@ -636,7 +635,7 @@ Order = Literal["K", "C", "F"]
 _BOUND: Final = "binary_middleware_array"
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Array:
     """The annotation of a field whose value is an array: its shape, and how it is converted.
 
@@ -725,6 +724,14 @@ class Array:
     def _set(self, **settings: Any) -> None:
         for name, value in settings.items():
             object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        settings = vars(self) | ({"shape": None} if self.shape else {})
+        parts = [repr(size) for size in self.shape or ()]
+        for name, value in settings.items():
+            if value is not None and value is not False:
+                parts.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     # What other libraries do in their own way.
 
@@ -815,12 +822,13 @@ def _scalar_types(declared: Any) -> tuple[Any, ...]:
         alternatives = declared.__constraints__ or (declared.__bound__ or Any,)
     elif get_origin(declared) in (Union, UnionType):
         alternatives = get_args(declared)
-    elif declared is Any or declared is np.generic:
-        return ()
-    elif isinstance(declared, type) and issubclass(declared, np.generic):
-        return (declared,)
     else:
-        raise TypeError(f"{declared!r} is not a scalar type of numpy")
+        kind = get_origin(declared) or declared  # np.floating[Any], too
+        if kind is Any or kind is np.generic:
+            return ()
+        if not (isinstance(kind, type) and issubclass(kind, np.generic)):
+            raise TypeError(f"{declared!r} is not a scalar type of numpy")
+        return (kind,)
     types = [_scalar_types(alternative) for alternative in alternatives]
     return sum(types, ()) if all(types) else ()
 
@@ -933,11 +941,7 @@ class BoundArray:
         is_shape = self.takes_shape(array.shape)
         if target is None or not is_shape:
             what = "shape" if target is not None else "dtype" if is_shape else "dtype and shape"
-            raise PydanticCustomError(
-                "array_shape" if target is not None else "array_dtype",
-                "Input should be an array of the declared {what}: expected {expected}, got {got}",
-                {"what": what, "expected": self.expected, "got": _array_text(array)},
-            )
+            raise self._mismatch(what, _array_text(array))
         result = self._convert(array, target, is_ours=not is_array_like(value))
         self._check_values(result)
         try:
@@ -951,7 +955,7 @@ class BoundArray:
                 return from_map(value)
             except ValueError as exc:
                 raise self._error("array_parsing", f"but {exc}") from exc
-        if is_array_like(value) or _is_sparse(value):
+        if is_array_like(value):
             try:
                 return self.array.read(value)
             except ValueError as exc:
@@ -964,6 +968,13 @@ class BoundArray:
             "data_b64",
         )
 
+    def _mismatch(self, what: str, got: str) -> PydanticCustomError:
+        return PydanticCustomError(
+            "array_shape" if what == "shape" else "array_dtype",
+            "Input should be an array of the declared {what}: expected {expected}, got {got}",
+            {"what": what, "expected": self.expected, "got": got},
+        )
+
     def _error(self, type_: Any, reason: str) -> PydanticCustomError:
         return PydanticCustomError(
             type_,
@@ -972,24 +983,16 @@ class BoundArray:
         )
 
     def _from_lists(self, value: Any) -> np.ndarray[Any, Any]:
-        """The array of a number, or of numbers in lists, in an expected dtype if one takes them."""
-        try:
-            found = np.array(value)
-        except (ValueError, TypeError, OverflowError, RecursionError) as exc:
-            reason = "but its lists differ in length, or nest too deeply"
-            raise self._error("array_parsing", reason) from exc
-        if found.dtype.kind in "Of":
-            found = _integers(value, found)
-        kind = "i" if found.dtype == object else found.dtype.kind
-        candidates = [*self.exact, *filter(self._is_of_a_category, _NUMBERS)]
+        """The array of a number, or of numbers in lists, in an expected dtype that takes them."""
+        cells, kind = _numbers(value)
+        candidates = [*self.exact, *filter(self._is_of_a_category, _NUMBERS)] or [*_NUMBERS]
         # The first of the same kind, or else the first that takes this kind as well.
         candidates.sort(key=lambda dtype: _kind(dtype) != kind)
         for target in candidates:
-            if kind in _FROM_LISTS.get(_kind(target), "") or not found.size:
-                return self._convert(found, target, is_ours=True)
-        if found.dtype == object:
-            raise self._out_of_range("any dtype that is expected")
-        return found
+            if kind in _FROM_LISTS[_kind(target)] or not cells.size:
+                return self._convert(cells, target, is_ours=True)
+        natural = next(dtype for dtype in _NUMBERS if dtype.kind == kind)
+        raise self._mismatch("dtype", f"{natural} {_shorten(str(cells.shape))}")
 
     def _target(self, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
         """The dtype that an array of ``dtype`` is converted to, ``None`` if it is refused."""
@@ -1030,8 +1033,8 @@ class BoundArray:
     def _convert(
         self, array: np.ndarray[Any, Any], target: np.dtype[Any], *, is_ours: bool
     ) -> np.ndarray[Any, Any]:
-        # What was made of a map or a list is nobody else's, and need not be copied again.
-        copy = None if is_ours and self.array.copy else self.array.copy
+        # What was made of a map or of lists is nobody else's.
+        copy = None if is_ours else self.array.copy
         order = self.array.order or "K"
         try:
             if array.dtype == target:
@@ -1283,18 +1286,45 @@ def _array_text(array: np.ndarray[Any, Any]) -> str:
     return f"{_dtype_text(array.dtype)} {_shorten(str(array.shape))}"
 
 
-def _integers(value: Any, found: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """``value`` as Python's integers, of which numpy makes floats where no type holds them all.
+def _numbers(value: Any) -> tuple[np.ndarray[Any, Any], str]:
+    """A number, or the numbers in nested lists, and numpy's letter for their kind.
+
+    Integers stay Python's, of any size: numpy would make floats of some. It is not asked for a
+    dtype either, as one long text among many short ones would take memory for as many long ones.
 
     Raises:
-        PydanticCustomError: numpy found objects, and they are no integers.
+        PydanticCustomError: the lists differ in length, or do not hold numbers.
     """
-    cells = np.array(value, dtype=object)
-    if cells.shape == found.shape and all(type(cell) is int for cell in cells.flat):
-        return cells
-    if found.dtype.kind == "O":
-        raise PydanticCustomError("array_parsing", "Input should hold numbers only")
-    return found
+    try:
+        cells = np.array(value, dtype=object)
+        types = {*map(type, cells.reshape(-1).tolist())}
+    except (ValueError, RecursionError):  # a list of arrays that differ in shape
+        types = {list}
+    if any(issubclass(kind, (list, tuple, np.ndarray)) for kind in types):
+        raise PydanticCustomError(
+            "array_parsing",
+            "Input should be lists of equal lengths, nested 64 levels at most",
+        )
+    kinds = {_number_kind(kind) for kind in types} or {"f"}
+    if "" in kinds or ("b" in kinds and len(kinds) > 1):
+        raise PydanticCustomError("array_parsing", "Input should hold numbers only, or bools only")
+    kind = max(kinds, key="bifc".index)
+    return (cells if kind == "i" else cells.astype({"b": "?", "f": "f8", "c": "c16"}[kind])), kind
+
+
+def _number_kind(type_: type) -> str:
+    for kinds, letter in _NUMBER_KINDS:
+        if issubclass(type_, kinds):
+            return letter
+    return ""
+
+
+_NUMBER_KINDS: Final = (
+    ((bool, np.bool_), "b"),
+    ((int, np.integer), "i"),
+    ((float, np.floating), "f"),
+    ((complex, np.complexfloating), "c"),
+)
 
 
 def _check_range(array: np.ndarray[Any, Any], target: np.dtype[Any]) -> None:

@@ -7,6 +7,8 @@ Written byte for byte as msgpack-numpy 0.4.8 writes them, and read without ever 
     {b"nd": False, b"type": dtype.str, b"data": <bin>}          a numpy scalar
     {b"complex": True, b"data": "(1+2j)"}                       a complex number
 
+A registered dtype of another library (``fields.register_dtype``) has its name for ``type``.
+
 The dtype policy, and the string-keyed map that other languages use, are in ``fields``.
 """
 
@@ -18,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from binary_middleware.errors import DecodeError
-from binary_middleware.fields import dtype_spec, from_buffer, parse_dtype
+from binary_middleware.fields import dtype_spec, from_buffer, is_extension, parse_dtype
 
 _ARRAY_KEYS: Final = frozenset({b"nd", b"type", b"kind", b"shape", b"data"})
 _SCALAR_KEYS: Final = frozenset({b"nd", b"type", b"data"})
@@ -48,10 +50,13 @@ def array_map(array: np.ndarray[Any, Any], data: Any, form: str) -> dict[Any, An
     """
     if form == "map":
         return {"shape": list(array.shape), "dtype": dtype_spec(array.dtype), "data": data}
+    name: Any = array.dtype.str
     structured = array.dtype.kind == "V"
+    if is_extension(array.dtype):
+        name, structured = array.dtype.name, False
     return {
         b"nd": True,
-        b"type": array.dtype.descr if structured else array.dtype.str,
+        b"type": array.dtype.descr if structured else name,
         b"kind": b"V" if structured else b"",
         b"shape": array.shape,
         b"data": data,

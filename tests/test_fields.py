@@ -879,13 +879,23 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from pydantic import BaseModel
-from fields import NumpyArrayField
+from typing import Annotated
+from numpy.typing import NDArray
+from fields import Array, BinaryBytes, Float32Array, NumpyArrayField
 
 class Model(BaseModel):
     data: NumpyArrayField
+    raw: BinaryBytes
 
-model = Model(data=np.arange(3, dtype="<i4"))
+model = Model(data=np.arange(3, dtype="<i4"), raw=bytes(3))
 assert Model.model_validate_json(model.model_dump_json()) == model
+
+class Typed(BaseModel):
+    image: Annotated[NDArray[np.uint8], Array("height", "width", 3)]
+    samples: Float32Array
+
+typed = Typed(image=np.zeros((1, 2, 3), "u1"), samples=np.zeros(3, "f4"))
+assert Typed.model_validate_json(typed.model_dump_json()).image.shape == (1, 2, 3)
 assert sys.modules["fields"].__file__.startswith(sys.argv[1]), sys.modules["fields"].__file__
 roots = {name.partition(".")[0] for name in sys.modules}
 assert "binary_middleware" not in roots

@@ -1,0 +1,58 @@
+"""JAX arrays as fields of models.
+
+::
+
+    class Features(BaseModel):
+        tokens: Annotated[jax.Array, JaxArray("batch", None, dtype="int32")]
+
+The value of the field is the JAX array. It is written from its own memory, and has the memory of
+the array that was received if that begins at a multiple of 64 bytes, as JAX demands; else it is a
+copy. ``model_dump()`` gives a numpy array in the memory of the JAX array, for reading.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from binary_middleware.fields import Array, Size
+
+try:
+    import jax
+    import jax.numpy as jnp
+except ImportError as exc:
+    raise ImportError("binary_middleware.arrays.jax needs JAX: pip install jax") from exc
+
+__all__ = ["JaxArray"]
+
+
+class JaxArray(Array):
+    """:class:`~binary_middleware.fields.Array` for ``jax.Array``.
+
+    What JAX would narrow in silence is refused: 64-bit types, unless ``jax_enable_x64`` is set.
+    ``bfloat16`` and the ``float8`` types need ``binary_middleware.arrays.ml_dtypes.register()``.
+    """
+
+    value_type: ClassVar[Any] = jax.Array
+
+    def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
+        if source is not jax.Array:
+            raise TypeError(f"JaxArray annotates jax.Array, not {source!r}")
+        return (), None
+
+    def make(self, array: np.ndarray[Any, Any], source: Any) -> Any:
+        if isinstance(source, jax.Array):
+            return source
+        native = array.dtype.newbyteorder("=")
+        held = jax.dtypes.canonicalize_dtype(native)
+        if held != native:
+            raise ValueError(f"JAX would make {held} of {native}, unless jax_enable_x64 is set")
+        array = array.astype(native, copy=False)
+        try:
+            return jnp.from_dlpack(array)
+        except BufferError:  # what numpy does not export: read-only arrays, and other dtypes
+            try:
+                return jnp.asarray(array)
+            except (TypeError, ValueError) as exc:
+                raise ValueError(f"JAX has no arrays of dtype {str(native)[:40]}") from exc

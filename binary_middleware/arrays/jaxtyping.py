@@ -1,0 +1,90 @@
+"""Annotations of ``jaxtyping`` as fields of models.
+
+::
+
+    class Batch(ArrayModel):
+        images: Annotated[UInt8[np.ndarray, "batch h w 3"], JaxtypingArray()]
+        labels: Annotated[Int64[torch.Tensor, "batch"], JaxtypingArray()]
+
+Dtype and shape are those of the annotation, and the value is an array of its array type, which is
+that of numpy, PyTorch or JAX. Names of axes are names of dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from binary_middleware.fields import Array, BoundArray, Size, parse_dtype
+
+try:
+    import jaxtyping
+except ImportError as exc:
+    raise ImportError(
+        "binary_middleware.arrays.jaxtyping needs jaxtyping: pip install jaxtyping"
+    ) from exc
+
+__all__ = ["JaxtypingArray"]
+
+
+class JaxtypingArray(Array):
+    """:class:`~binary_middleware.fields.Array` for annotations of ``jaxtyping``.
+
+    Axes are fixed (``3``, ``rows=3``), named (``batch``), anonymous (``_``), or any number of them
+    (``...``). Axes that are broadcast (``#``), computed (``n+1``), or named and of any number
+    (``*batch``) are refused where the field is declared, as their sizes would not be checked.
+    """
+
+    def bind(self, source: Any) -> BoundArray:
+        if not (isinstance(source, type) and issubclass(source, jaxtyping.AbstractArray)):
+            raise TypeError(f"JaxtypingArray annotates types of jaxtyping, not {source!r}")
+        kind: Any = source
+        settings = _library(kind.array_type)().over(self)
+        return BoundArray(settings, _scalar_types(kind), _shape(kind.dim_str))
+
+
+def _library(array_type: Any) -> type[Array]:
+    if array_type is np.ndarray:
+        return Array
+    library = getattr(array_type, "__module__", "").partition(".")[0]
+    if library == "torch":
+        from binary_middleware.arrays.torch import TorchArray
+
+        return TorchArray
+    if library in ("jax", "jaxlib"):
+        from binary_middleware.arrays.jax import JaxArray
+
+        return JaxArray
+    raise TypeError(f"arrays of {array_type!r} cannot be carried")
+
+
+def _scalar_types(source: Any) -> tuple[Any, ...]:
+    if not isinstance(source.dtypes, tuple):  # any
+        return ()
+    types = []
+    for name in source.dtypes:
+        try:
+            types.append(parse_dtype(str(name).rstrip("_")).type)
+        except ValueError:  # one that cannot be carried, among others that can
+            continue
+    if not types:
+        raise TypeError(f"no dtype of {source!r} can be carried")
+    return tuple(types)
+
+
+def _shape(axes: str) -> tuple[Size, ...]:
+    return tuple(_size(axis) for axis in axes.split())
+
+
+def _size(axis: str) -> Size:
+    name, _, size = axis.rpartition("=")
+    if axis == "...":
+        return ...
+    if size.isdecimal() and (not name or name.isidentifier()):
+        return int(size)
+    if axis.startswith("_"):
+        return None
+    if axis.isidentifier():
+        return axis
+    raise TypeError(f"the size of the axis {axis!r} of jaxtyping cannot be checked")

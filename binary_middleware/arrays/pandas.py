@@ -1,0 +1,247 @@
+"""pandas Series and DataFrames as fields of models: a Series as an array, a DataFrame as columns.
+
+::
+
+    class Trades(BaseModel):
+        prices: Annotated[pd.Series, SeriesArray(dtype="float64", finite=True)]
+        table: Annotated[pd.DataFrame, Columns({"id": SeriesArray(dtype="int64")})]
+
+A DataFrame travels as a map of its columns, ``{"id": <array>, ...}``, in their order. Columns of
+text travel as arrays of text (``<U8``); they are copied, all others are not. Only values travel:
+an index other than the default one is refused, and so is what no array of numpy holds (missing
+values of pandas' own types, categories, time zones). The name of a Series is not carried.
+``model_dump()`` gives numpy arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, get_origin
+
+import numpy as np
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+
+from binary_middleware.fields import Array, BoundArray, Size, as_ndarray, to_map
+
+try:
+    import pandas as pd
+except ImportError as exc:
+    raise ImportError("binary_middleware.arrays.pandas needs pandas: pip install pandas") from exc
+
+__all__ = ["Columns", "SeriesArray"]
+
+
+class SeriesArray(Array):
+    """:class:`~binary_middleware.fields.Array` for ``pandas.Series``: of one dimension."""
+
+    value_type: ClassVar[Any] = pd.Series
+
+    def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
+        if (get_origin(source) or source) is not pd.Series:
+            raise TypeError(f"SeriesArray annotates pandas.Series, not {source!r}")
+        return (), (None,)
+
+    def read(self, value: Any) -> np.ndarray[Any, Any]:
+        if not isinstance(value, pd.Series):
+            return super().read(value)
+        _check_index(value)
+        if isinstance(value.dtype, np.dtype) and value.dtype.kind != "O":
+            return as_ndarray(value.to_numpy())
+        return _of_extension(value)
+
+    def make(self, array: np.ndarray[Any, Any], source: Any) -> Any:
+        if isinstance(source, pd.Series):
+            return source
+        try:
+            series = pd.Series(array, copy=False)
+        except (ValueError, TypeError, NotImplementedError) as exc:
+            raise ValueError(f"pandas cannot hold it: {str(exc)[:80]}") from exc
+        if series.dtype != array.dtype and array.dtype.kind != "U":
+            raise ValueError(f"pandas would make {series.dtype} of {str(array.dtype)[:40]}")
+        return series
+
+
+def _check_index(value: Any) -> None:
+    if not value.index.equals(pd.RangeIndex(len(value))):
+        raise ValueError(
+            "an index other than the default one cannot be carried: send .reset_index(), or "
+            ".reset_index(drop=True) to leave it out"
+        )
+
+
+def _of_extension(series: Any) -> np.ndarray[Any, Any]:
+    """The array of a Series of text, or of one of numbers that could be missing and are not."""
+    dtype = series.dtype
+    of_numpy = getattr(dtype, "numpy_dtype", np.dtype(object))
+    if of_numpy.kind != "O" and not series.isna().any():
+        return as_ndarray(series.to_numpy(dtype=of_numpy))
+    if isinstance(dtype, pd.StringDtype) or pd.api.types.is_object_dtype(dtype):
+        texts = series.tolist()
+        # numpy pads text with NUL, and takes those at the end for padding.
+        if all(isinstance(text, str) and not text.endswith("\0") for text in texts):
+            return np.array(texts, dtype=np.str_)
+    raise ValueError(
+        f"a column of {dtype} cannot be carried as it is: fill in missing values, or convert it to "
+        "a dtype of numpy with .astype(...)"
+    )
+
+
+class Columns:
+    """The annotation of a field whose value is a ``pandas.DataFrame``: what its columns are.
+
+    In an ``ArrayModel``, named dimensions of the columns agree with those of other fields.
+
+    Args:
+        columns: the settings of each column, all of which must be there, and no others; ``None``
+            for columns of any name and dtype. The order is that of the value.
+
+    Raises:
+        TypeError: the settings are not those of arrays of one dimension.
+    """
+
+    def __init__(self, columns: Mapping[str, Array] | None = None) -> None:
+        self.columns = columns
+
+    def over(self, inner: Any) -> Columns:
+        """These settings: they replace those of an inner annotation."""
+        return self
+
+    def bind(self, source: Any) -> BoundColumns:
+        """These settings, together with the type that they annotate."""
+        if source is not pd.DataFrame:
+            raise TypeError(f"Columns annotates pandas.DataFrame, not {source!r}")
+        if self.columns is None:
+            return BoundColumns(None)
+        return BoundColumns(
+            {
+                name: SeriesArray().over(array).bind(pd.Series)
+                for name, array in self.columns.items()
+            }
+        )
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        bound = self.bind(source)
+        return core_schema.no_info_plain_validator_function(
+            bound.validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                bound.serialize, info_arg=True
+            ),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return self.bind(pd.DataFrame).json_schema(handler.mode)
+
+
+class BoundColumns:
+    """What a field of a DataFrame takes and gives.
+
+    Attributes:
+        columns: each expected column, ``None`` for any.
+        expected: the names of the columns as text.
+    """
+
+    def __init__(self, columns: Mapping[str, BoundArray] | None) -> None:
+        self.columns = columns
+        self.expected = "any columns" if columns is None else f"the columns {', '.join(columns)}"
+
+    def validate(self, value: Any) -> Any:
+        """The DataFrame.
+
+        Raises:
+            PydanticCustomError: neither a DataFrame nor a map, or one that cannot be carried.
+            ValidationError: what is wrong with each column.
+        """
+        given = {name: value[name] for name in _names(value)}
+        expected = self.columns
+        if expected is None:
+            expected = dict.fromkeys(given, SeriesArray().bind(pd.Series))
+        columns: dict[str, Any] = {}
+        errors: list[InitErrorDetails] = []
+        for name in {**given, **expected}:
+            error: Any = None
+            if name not in expected:
+                error = "extra_forbidden"
+            elif name not in given:
+                error = "missing"
+            else:
+                try:
+                    columns[name] = expected[name].validate(given[name])
+                    error = _other_length(columns, name)
+                except PydanticCustomError as exc:
+                    error = exc
+            if error is not None:
+                shown = f"<{type(value).__name__} of {len(given)} columns>"
+                errors.append(InitErrorDetails(type=error, loc=(name,), input=shown))
+        if errors:
+            raise ValidationError.from_exception_data("DataFrame", errors)
+        if isinstance(value, pd.DataFrame) and all(columns[name] is given[name] for name in given):
+            return value
+        return pd.DataFrame(columns, copy=False)
+
+    def serialize(self, value: Any, info: core_schema.SerializationInfo[Any]) -> dict[str, Any]:
+        """The columns as arrays, or in JSON as their maps."""
+        arrays = {name: SeriesArray().read(value[name]) for name in _names(value)}
+        if not info.mode_is_json():
+            return arrays
+        return {name: to_map(array) for name, array in arrays.items()}
+
+    @property
+    def has_names(self) -> bool:
+        """Whether a dimension has a name."""
+        return any(bound.has_names for bound in (self.columns or {}).values())
+
+    def takes(self, value: Any) -> bool:
+        """Whether the value of a field is a DataFrame of these columns."""
+        return isinstance(value, pd.DataFrame) and {*(self.columns or ())} <= {*value.columns}
+
+    def sizes(self, value: Any) -> Iterable[tuple[str, int]]:
+        """The dimensions that have a name, each with its size."""
+        for name, bound in (self.columns or {}).items():
+            yield from bound.sizes(value[name])
+
+    def json_schema(self, mode: str) -> dict[str, Any]:
+        """The JSON schema of the columns."""
+        schema: dict[str, Any] = {"title": "DataFrame", "type": "object"}
+        if self.columns is None:
+            any_column = SeriesArray().bind(pd.Series).json_schema(mode)
+            return schema | {"additionalProperties": any_column}
+        return schema | {
+            "properties": {name: bound.json_schema(mode) for name, bound in self.columns.items()},
+            "required": list(self.columns),
+            "additionalProperties": False,
+        }
+
+
+def _names(value: Any) -> list[str]:
+    if isinstance(value, pd.DataFrame):
+        try:
+            _check_index(value)
+        except ValueError as exc:
+            raise _refused(f"a DataFrame that can be carried: {exc}") from exc
+    elif not isinstance(value, Mapping):
+        raise _refused(f"a DataFrame, or a map of columns, got {type(value).__name__}")
+    names = [*value.keys()]
+    if len({*names}) != len(names) or not all(isinstance(name, str) for name in names):
+        raise _refused("a DataFrame whose columns have names that are text, each another one")
+    return names
+
+
+def _refused(expected: str) -> PydanticCustomError:
+    return PydanticCustomError("columns_type", "Input should be {expected}", {"expected": expected})
+
+
+def _other_length(columns: Mapping[str, Any], name: str) -> PydanticCustomError | None:
+    first = next(iter(columns))
+    known, size = len(columns[first]), len(columns[name])
+    if known == size:
+        return None
+    return PydanticCustomError(
+        "array_dimension",
+        "Input should be a column as long as {first}: expected {known}, got {size}",
+        {"first": first, "known": known, "size": size},
+    )
