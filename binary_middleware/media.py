@@ -117,7 +117,8 @@ def quality(essence: str, ranges: Sequence[Range]) -> float:
 
 def is_binary(essence: str, media_types: Sequence[str]) -> bool:
     """Whether a media type is one of ``media_types`` or any ``+msgpack``."""
-    return essence in media_types or essence.endswith("+msgpack")
+    # A token may have a star in it, the name of a type may not (RFC 6838 §4.2).
+    return essence in media_types or (essence.endswith("+msgpack") and "*" not in essence)
 
 
 class Choice(NamedTuple):

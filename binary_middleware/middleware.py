@@ -10,8 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binary_middleware import etag
 from binary_middleware.body import keep_freed_memory
+from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange import SCOPE_KEY, Exchange
-from binary_middleware.heads import with_vary
+from binary_middleware.heads import problem_response, with_vary
 from binary_middleware.negotiation import Negotiator
 from binary_middleware.openapi import DocumentCompletion
 from binary_middleware.options import BinaryOptions, make_overrides, with_overrides
@@ -130,12 +131,13 @@ class BinaryMiddleware:
         options = negotiator.options
         if plan.is_none_of_ours and options.on_exchange is None:
             scope[SCOPE_KEY] = options
-            if not has_if_match:
-                await self.app(scope, receive, _varying(send))
-                return
-            inner = _without_suffixes(scope)
+            inner = _without_suffixes(scope) if has_if_match else scope
             try:
                 await self.app(inner, receive, _varying(send))
+            except NotAcceptable as exc:  # before anything went out: JSON cannot hold the answer
+                start, buffers = problem_response(exc, in_binary=False)
+                await send(with_vary(start))
+                await send({"type": "http.response.body", "body": b"".join(buffers)})
             finally:
                 _show_what_was_found_out(inner, scope)
             return

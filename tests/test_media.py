@@ -12,6 +12,7 @@ from binary_middleware.media import (
     binary_counterpart,
     choose,
     choose_binary,
+    is_binary,
     parse_accept,
     parse_media_type,
     quality,
@@ -161,3 +162,10 @@ def test_no_accept_header_is_too_odd(values: list[str]) -> None:
     assert all(0 <= range_.q <= 1 for range_ in ranges)
     choice = choose(ranges, MEDIA_TYPES, MSGPACK)
     assert choice is None or choice.media_type is None or "/" in choice.media_type
+
+
+def test_a_range_with_a_suffix_is_no_media_type() -> None:
+    """Found by the fuzzer: it would have been the Content-Type of the answer."""
+    assert not is_binary("application/*+msgpack", MEDIA_TYPES)
+    ranges = parse_accept(["application/*+msgpack"])
+    assert choose(ranges, MEDIA_TYPES, None) is None

@@ -5,6 +5,7 @@ Each name is looked up so that its absence costs speed, not correctness.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
 from inspect import Parameter, signature
@@ -15,6 +16,7 @@ import fastapi.routing
 from fastapi.dependencies import models, utils
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic_core import PydanticSerializationError
 from starlette.requests import Request
 from starlette.types import Scope
 
@@ -186,6 +188,20 @@ def is_observed() -> bool:
     FastAPI's.
     """
     return not _IS_AS_KNOWN or _telemetry() is not None or _handlers() != _OWN_HANDLERS
+
+
+def is_about_bytes_in_json(exc: BaseException) -> bool:
+    """Whether FastAPI raised this as it wrote an answer: it holds bytes that are not UTF-8.
+
+    pydantic and ``jsonable_encoder`` tell so in different ways. What an endpoint itself raises is
+    not meant.
+    """
+    if not isinstance(exc, UnicodeDecodeError) and not (
+        isinstance(exc, PydanticSerializationError) and "invalid utf-8 sequence" in str(exc)
+    ):
+        return False
+    serialize = getattr(getattr(fastapi.routing, "serialize_response", None), "__code__", None)
+    return any(frame.f_code is serialize for frame, _ in traceback.walk_tb(exc.__traceback__))
 
 
 def endpoint_context(route: Any, scope: Scope) -> Any:

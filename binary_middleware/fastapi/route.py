@@ -16,12 +16,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from binary_middleware.endpoint import endpoint_overrides
+from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.fastapi.answer import in_binary, stand_in
 from binary_middleware.fastapi.direct import DirectHandler, can_go_direct, direct_handler
 from binary_middleware.fastapi.internals import (
     NO_BODY,
     effective_route,
+    is_about_bytes_in_json,
     makes_fastapis_handler,
 )
 from binary_middleware.fastapi.request import RouteRequest, take
@@ -151,9 +153,10 @@ def _negotiated(
                 exc._errors = summarize_errors(exc.errors(), jsonable_encoder)
                 exc.body = summarize_input(exc.body, jsonable_encoder)
             raise
-        except Exception:
+        except Exception as exc:
             # FastAPI makes a 400 of its own of what reading the body raises.
             if exchange.error is None:
+                exchange.error = _bytes_refusal(exc, exchange.options)
                 raise
             return _refused(exchange)
 
@@ -169,6 +172,27 @@ async def _handle_none_of_ours(handle_json: Handler, request: Request) -> Respon
             exc._errors = summarize_errors(exc.errors(), jsonable_encoder)
             exc.body = summarize_input(exc.body, jsonable_encoder)
         raise
+    except ValueError as exc:
+        refusal = _bytes_refusal(exc, request.scope.get(SCOPE_KEY))
+        if refusal is None:
+            raise
+        raise refusal from exc
+
+
+def _bytes_refusal(exc: Exception, options: object) -> NotAcceptable | None:
+    """How to get an answer that JSON cannot hold, ``None`` if ``exc`` is about something else.
+
+    The middleware answers with it. Until then an exception is on its way, so that dependencies
+    see that there was no answer.
+    """
+    if not isinstance(options, BinaryOptions) or options.mode == "off":
+        return None
+    if not is_about_bytes_in_json(exc):
+        return None
+    return NotAcceptable(
+        "the answer holds bytes that are not text, which JSON cannot carry: it can be had with "
+        f"Accept: {options.media_types[0]}, or as base64 if its field is of BinaryBytes"
+    )
 
 
 def _is_no_text(value: object) -> bool:

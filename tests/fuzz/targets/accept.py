@@ -1,0 +1,80 @@
+"""The header fields that are negotiated by: any text has a plan, and the plan makes sense."""
+
+from __future__ import annotations
+
+from binary_middleware.errors import NotAcceptable, UnsupportedMediaType
+from binary_middleware.media import is_binary, parse_accept, parse_media_type
+from binary_middleware.negotiation import make_plan
+from binary_middleware.options import BinaryOptions
+
+OPTIONS = (
+    BinaryOptions(),
+    BinaryOptions(mode="require"),
+    BinaryOptions(arrays="map", media_types=("application/octet-stream",)),
+)
+
+TOKENS = (
+    b"application/msgpack",
+    b"application/vnd.msgpack",
+    b"application/json",
+    b"application/octet-stream",
+    b"problem+msgpack",
+    b"+json",
+    b"*/*",
+    b"application/*",
+    b";q=0.5",
+    b";q=0",
+    b";arrays=map",
+    b';a="b\\"',
+    b", ",
+)
+
+
+def seeds() -> list[bytes]:
+    """A Content-Type and an Accept, a line each."""
+    return [
+        b"application/msgpack\n",
+        b"application/json\napplication/msgpack",
+        b"\napplication/json;q=0.5, application/x-msgpack; arrays=map, */*;q=0.1",
+        b'application/vnd.x+msgpack; a="b, c"\nApplication/*;q=0.000, text/*',
+        b"application/octet-stream\napplication/octet-stream;q=1.000",
+        b"text/plain\nimage/png",
+    ]
+
+
+def check(data: bytes) -> None:
+    first, _, second = data.decode("latin-1").partition("\n")
+    content_type, accept = first or None, second or None
+    parse_media_type(second)
+    for media_type, q in parse_accept(second.split("\n")):
+        assert 0 <= q <= 1
+        assert media_type.essence == media_type.essence.lower()
+        assert "q" not in media_type.parameters
+    for options in OPTIONS:
+        _check_plan(content_type, accept, options)
+
+
+def _check_plan(content_type: str | None, accept: str | None, options: BinaryOptions) -> None:
+    plan = make_plan(content_type, accept, options)
+    assert plan.request is None or is_binary(plan.request, options.media_types)
+    if plan.answer is not None:
+        answer = parse_media_type(plan.answer)
+        assert answer is not None
+        assert is_binary(answer.essence, options.media_types)
+        assert "*" not in answer.essence
+        assert answer.parameters.get("arrays", plan.arrays) == plan.arrays
+        plan.answer.encode("ascii")
+    assert plan.arrays in ("numpy", "map")
+    if plan.accept is not None:
+        plan.accept.encode("latin-1")
+        ranges = parse_accept([plan.accept])
+        assert len(ranges) == plan.accept.count(",") + 1  # all of them have a weight that is one
+        for range_ in ranges:
+            assert not is_binary(range_.media_type.essence, options.media_types)
+    if options.mode == "require":
+        assert isinstance(plan.refusal, (NotAcceptable, UnsupportedMediaType, type(None)))
+        assert plan.refusal is not None or plan.answer is not None
+    else:
+        assert plan.refusal is None
+    nothing = plan.request is None and plan.answer is None and plan.refusal is None
+    assert plan.is_none_of_ours is nothing

@@ -1,0 +1,20 @@
+"""A fault on purpose, to see that faults are found."""
+
+from __future__ import annotations
+
+from binary_middleware.codec import unpackb
+
+TOKENS: tuple[bytes, ...] = ()
+
+
+def seeds() -> list[bytes]:
+    return [b"\x80"]
+
+
+def check(data: bytes) -> None:
+    """A map with one entry, which the seed is not, breaks it."""
+    try:
+        value = unpackb(data)
+    except ValueError:
+        return
+    assert type(value) is not dict or len(value) != 1, "planted"
