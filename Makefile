@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test test-all test-oldest browser bench bench-quick lint types format clean
+.PHONY: help demo serve test test-all test-oldest browser fuzz soak bench bench-quick lint types docs nginx format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,10 +12,13 @@ help:
 	@echo "make test      set up and pass the tests"
 	@echo "make test-all  the same and the tests that need heavy packages"
 	@echo "make test-oldest  the tests of both lanes with the oldest versions that work"
+	@echo "make fuzz      look for input that breaks something, for FUZZ_SECONDS (60)"
+	@echo "make soak      many good and bad clients at one server, for SOAK_SECONDS (60)"
 	@echo "make bench     measure against other servers and clients, about 12 minutes"
 	@echo "make bench-quick  the same in less than two"
 	@echo "make lint      ruff: rules and format"
 	@echo "make types     mypy --strict on the package"
+	@echo "make docs      the documentation as a site, in build/docs"
 	@echo "make format    let ruff mend what it can"
 
 $(BIN)/python:
@@ -37,8 +40,9 @@ serve: $(VENV)/.installed-example
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --ignore=tests/heavy --ignore=tests/frameworks --ignore=tests/browser
 
-test-all: $(VENV)/.installed-heavy browser
-	$(BIN)/python -m pytest --every-path
+# All tests, unless TESTS names some.
+test-all: $(VENV)/.installed-heavy browser nginx
+	$(BIN)/python -m pytest --every-path $(TESTS)
 
 # A browser is the system's: Debian's, where we may install it.
 browser:
@@ -47,6 +51,14 @@ browser:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	  --no-install-recommends chromium chromium-driver >/dev/null; \
 	else echo "chromium and chromedriver are not there: the tests in a browser will be skipped"; fi
+
+# nginx is the system's as well.
+nginx:
+	@PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	  --no-install-recommends nginx >/dev/null; \
+	else echo "nginx is not there: the tests behind it will be skipped"; fi
 
 OLDEST := .venv-oldest
 $(OLDEST)/.installed: pyproject.toml tests/frameworks/oldest.txt
@@ -64,6 +76,14 @@ test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest tests/frameworks/test_frameworks.py \
 	  -k "uvicorn-raw or uvicorn-starlette or uvicorn-fastapi"
 
+FUZZ_SECONDS ?= 60
+fuzz: $(VENV)/.installed-fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+SOAK_SECONDS ?= 60
+soak: $(VENV)/.installed-test
+	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
+
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m tests.benchmarks
 
@@ -77,9 +97,12 @@ lint: $(VENV)/.installed-lint
 types: $(VENV)/.installed-lint
 	$(BIN)/mypy
 
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+
 format: $(VENV)/.installed-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(OLDEST) demo_output
+	rm -rf $(VENV) $(OLDEST) demo_output build
