@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
 from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
-from binary_middleware import NumpyArrayField
+from binary_middleware.arrays import Array, ArrayModel, BinaryBytes, Dim
 from binary_middleware.fastapi import enable
 
 from . import digits, images, sounds, website
+from .gradients import gradients
 
 
 class Health(BaseModel):
@@ -23,15 +26,16 @@ class DigitImages(BaseModel):
     """A batch of handwritten digits."""
 
     images: Annotated[
-        NumpyArrayField,
+        NDArray[np.integer[Any] | np.floating[Any]],
+        Array(
+            Dim("n", ge=1, le=digits.MAX_BATCH),
+            *digits.IMAGE_SHAPE,
+            ge=0,
+            le=digits.MAX_INTENSITY,
+            lists=True,
+        ),
         Field(description="Pixel intensities from 0 (paper) to 16 (ink), shape (n, 8, 8)."),
     ]
-
-    @field_validator("images")
-    @classmethod
-    def check_images(cls, value: NumpyArrayField) -> NumpyArrayField:
-        digits.check_images(value.array)
-        return value
 
 
 class DigitLabels(BaseModel):
@@ -39,7 +43,8 @@ class DigitLabels(BaseModel):
 
     digits: Annotated[list[int], Field(description="Most likely digit of each image, n long.")]
     probabilities: Annotated[
-        NumpyArrayField,
+        NDArray[np.float32],
+        Array("n", digits.CLASSES),
         Field(description="Probability of each digit for each image, float32, shape (n, 10)."),
     ]
 
@@ -47,9 +52,7 @@ class DigitLabels(BaseModel):
 class Photograph(BaseModel):
     """A photograph and how to smooth it."""
 
-    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
-
-    image: Annotated[bytes, Field(description="Contents of a JPEG or PNG file.")]
+    image: Annotated[BinaryBytes, Field(description="Contents of a JPEG or PNG file.")]
     sigma: Annotated[
         float,
         Field(
@@ -63,11 +66,10 @@ class Photograph(BaseModel):
 class Edges(BaseModel):
     """The edges of a photograph."""
 
-    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
-
-    edges_png: Annotated[bytes, Field(description="Contents of a greyscale PNG file.")]
+    edges_png: Annotated[BinaryBytes, Field(description="Contents of a greyscale PNG file.")]
     gradient: Annotated[
-        NumpyArrayField,
+        NDArray[np.float32],
+        Array("height", "width"),
         Field(description="Grey levels (0 to 255) per pixel, float32, shape (height, width)."),
     ]
 
@@ -75,9 +77,7 @@ class Edges(BaseModel):
 class Sound(BaseModel):
     """A sound and how finely to look at it."""
 
-    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
-
-    wav: Annotated[bytes, Field(description="Contents of a WAV file of integer samples.")]
+    wav: Annotated[BinaryBytes, Field(description="Contents of a WAV file of integer samples.")]
     window: Annotated[
         int,
         Field(
@@ -89,19 +89,23 @@ class Sound(BaseModel):
     ] = 1024
 
 
-class SoundSpectrogram(BaseModel):
+class SoundSpectrogram(ArrayModel):
     """How strong each frequency is in each window of a sound."""
 
     rate: Annotated[int, Field(description="Frames per second.")]
     times: Annotated[
-        NumpyArrayField,
+        NDArray[np.float64],
+        Array("n"),
         Field(description="Middle of each of the n windows in seconds, float64, shape (n,)."),
     ]
     frequencies: Annotated[
-        NumpyArrayField, Field(description="The m frequencies in hertz, float64, shape (m,).")
+        NDArray[np.float64],
+        Array("m"),
+        Field(description="The m frequencies in hertz, float64, shape (m,)."),
     ]
     amplitudes: Annotated[
-        NumpyArrayField,
+        NDArray[np.float32],
+        Array("m", "n"),
         Field(description="1 for a sine of full scale, float32, shape (m, n)."),
     ]
 
@@ -130,11 +134,8 @@ async def health() -> Health:
 @app.post("/digits/classify")
 def classify_digits(batch: DigitImages) -> DigitLabels:
     """Classify a batch of handwritten digits."""
-    probabilities = digits.class_probabilities(batch.images.array)
-    return DigitLabels(
-        digits=probabilities.argmax(axis=1).tolist(),
-        probabilities=NumpyArrayField(probabilities),
-    )
+    probabilities = digits.class_probabilities(batch.images)
+    return DigitLabels(digits=probabilities.argmax(axis=1).tolist(), probabilities=probabilities)
 
 
 @app.post("/images/edges")
@@ -144,8 +145,8 @@ def find_edges(photograph: Photograph) -> Edges:
         luminance = images.read_luminance(photograph.image)
     except images.UnreadableImageError as error:
         raise HTTPException(422, str(error)) from error
-    gradient = images.gradient_magnitude(luminance, photograph.sigma)
-    return Edges(edges_png=images.edge_picture(gradient), gradient=NumpyArrayField(gradient))
+    gradient = gradients().magnitude(luminance, photograph.sigma)
+    return Edges(edges_png=images.edge_picture(gradient), gradient=gradient)
 
 
 @app.post("/spectrogram")
@@ -158,9 +159,9 @@ def make_spectrogram(sound: Sound) -> SoundSpectrogram:
         raise HTTPException(422, str(error)) from error
     return SoundSpectrogram(
         rate=recording.rate,
-        times=NumpyArrayField(result.times),
-        frequencies=NumpyArrayField(result.frequencies),
-        amplitudes=NumpyArrayField(result.amplitudes),
+        times=result.times,
+        frequencies=result.frequencies,
+        amplitudes=result.amplitudes,
     )
 
 

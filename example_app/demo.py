@@ -75,7 +75,7 @@ class JsonMode:
     @staticmethod
     def _to_json(value: object) -> object:
         if isinstance(value, bytes):
-            return base64.urlsafe_b64encode(value).decode()
+            return base64.b64encode(value).decode()
         if isinstance(value, np.ndarray):
             data = base64.b64encode(value.tobytes()).decode()
             return {"shape": value.shape, "dtype": str(value.dtype), "data_b64": data}
@@ -88,7 +88,7 @@ class JsonMode:
             return np.frombuffer(data, dtype=value["dtype"]).reshape(value["shape"])
         # Nothing in JSON tells base64 from other text, so a client has to know its fields.
         if field.endswith("_png"):
-            return base64.urlsafe_b64decode(value)
+            return base64.b64decode(value)
         return value
 
 

@@ -52,29 +52,11 @@ def trained_classifier() -> Pipeline:
     return classifier.fit(_as_features(split.training_images), split.training_labels)
 
 
-def check_images(images: NDArray[Any]) -> None:
-    """Check that ``images`` is a batch that the classifier can take.
-
-    Raises:
-        ValueError: unless ``images`` is an integer or floating-point array of shape (n, 8, 8),
-            1 <= n <= ``MAX_BATCH``, with every intensity between 0 and 16.
-    """
-    if images.ndim != 3 or images.shape[1:] != IMAGE_SHAPE:
-        raise ValueError(f"images must have shape (n, 8, 8), not {images.shape}")
-    if not 1 <= len(images) <= MAX_BATCH:
-        raise ValueError(f"a batch must have 1 to {MAX_BATCH} images, not {len(images)}")
-    if images.dtype.kind not in "iuf":
-        raise ValueError(f"intensities must be integers or floats, not {images.dtype}")
-    # Written so that NaN, which compares false with everything, is refused too.
-    if not (images.min() >= 0 and images.max() <= MAX_INTENSITY):
-        raise ValueError(f"intensities must be between 0 and {MAX_INTENSITY}")
-
-
 def class_probabilities(images: NDArray[Any]) -> NDArray[np.float32]:
     """Return the probability of each digit for each image.
 
     Args:
-        images: a batch that passes :func:`check_images`, shape (n, 8, 8).
+        images: a batch of integers or floats from 0 to 16, shape (n, 8, 8).
 
     Returns:
         Probabilities, float32 of shape (n, 10); column k is the digit k and each row sums to 1.

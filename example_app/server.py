@@ -52,7 +52,25 @@ class Server:
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """Run ``example_app.app`` under uvicorn on a free port of 127.0.0.1; stop it at the end.
+    """Run the app on a free port of 127.0.0.1, and beside it the service that it calls.
+
+    Raises:
+        ServerError: if one of them ends early or does not answer within ``STARTUP_SECONDS``.
+    """
+    with (
+        _running("example_app.gradients:app") as gradients,
+        _running("example_app.app:app", GRADIENTS_URL=gradients.url) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def _running(app: str, **environment: str) -> Iterator[Server]:
+    """Run an app under uvicorn on a free port of 127.0.0.1; stop it at the end.
+
+    Args:
+        app: module and name, as uvicorn takes them.
+        environment: variables for its process.
 
     Raises:
         ServerError: if the server ends early or does not answer within ``STARTUP_SECONDS``.
@@ -66,7 +84,7 @@ def running_server() -> Iterator[Server]:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listener.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            server = Server(_start_uvicorn(listener.fileno(), log), url, log)
+            server = Server(_start_uvicorn(app, listener.fileno(), log, environment), url, log)
         try:
             _wait_until_healthy(server)
             yield server
@@ -74,14 +92,17 @@ def running_server() -> Iterator[Server]:
             _stop(server.process)
 
 
-def _start_uvicorn(listener: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start_uvicorn(
+    app: str, listener: int, log: IO[bytes], environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
     """Start uvicorn on an open socket, with everything it prints going to ``log``."""
-    command = [sys.executable, "-m", "uvicorn", "example_app.app:app"]
+    command = [sys.executable, "-m", "uvicorn", app]
     command += ["--app-dir", str(Path(__file__).resolve().parent.parent)]
     command += ["--fd", str(listener), "--no-access-log"]
     return subprocess.Popen(
         command,
         pass_fds=[listener],
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,

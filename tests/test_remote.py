@@ -111,7 +111,7 @@ def test_awaited_calls(url: str, use_binary: bool) -> None:
             return await asyncio.gather(images.scaled(ARRAY, by=2), images.one_model(gradient))
 
     if not use_binary:
-        with pytest.raises(httpx2.HTTPStatusError, match="500"):  # bytes that JSON cannot hold
+        with pytest.raises(httpx2.HTTPStatusError, match="500"):  # an array under Any, in JSON
             asyncio.run(call())
         return
     scaled, largest = asyncio.run(call())
