@@ -553,7 +553,6 @@ class NumpyArrayField:
     ) -> dict[str, Any]:
         return {
             "type": "object",
-            "title": "NumpyArray",
             "properties": {
                 "shape": {
                     "type": "array",
@@ -1146,7 +1145,7 @@ class BoundArray:
             schema = {"anyOf": [schema, self._list_schema()]}
             if example is not None and _kind(example.dtype) in "biuf":
                 examples.append(example.tolist())
-        schema = {"title": "NumpyArray", "description": self.expected, **schema}
+        schema = {"description": self.expected, **schema}
         if examples:
             schema["examples"] = examples
         return schema

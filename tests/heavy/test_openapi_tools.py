@@ -223,10 +223,10 @@ CALL = """
 import sys
 from sounds_client import Client
 from sounds_client.api.default import rates, reverse
-from sounds_client.models import Sound, SoundNumpyArray
+from sounds_client.models import Sound, SoundSamples
 
 client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
-array = SoundNumpyArray(shape=[2], dtype="uint8", data_b64="AQI=")
+array = SoundSamples(shape=[2], dtype="uint8", data_b64="AQI=")
 answer = reverse.sync(client=client, body=Sound(samples=array, cover="AA==", chapters=[]))
 assert type(answer) is Sound, answer
 print(answer.samples.data_b64, answer.cover, rates.sync("a", client=client))
@@ -255,7 +255,7 @@ def test_generated_client_works_for_json(tmp_path: Path) -> None:
     app = sounds()
     before = _generate(_fetch(sounds(is_enabled=False)), tmp_path / "before")
     after = _generate(_fetch(app), tmp_path / "after")
-    for model in ("sound.py", "sound_numpy_array.py"):
+    for model in ("sound.py", "sound_samples.py"):
         assert (after / "models" / model).read_text() == (before / "models" / model).read_text()
     with serving(app) as url:
         done = subprocess.run(
