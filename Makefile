@@ -10,7 +10,7 @@ help:
 	@echo "make demo      set up, start the example app, call it in JSON and in binary mode"
 	@echo "make serve     set up, start the example app and leave it running"
 	@echo "make test      set up and pass the tests"
-	@echo "make test-all  the same and the tests that need heavy packages"
+	@echo "make test-all  the same, the command line, and the tests that need heavy packages"
 	@echo "make test-oldest  the tests of both lanes with the oldest versions that work"
 	@echo "make fuzz      look for input that breaks something, for FUZZ_SECONDS (60)"
 	@echo "make soak      many good and bad clients at one server, for SOAK_SECONDS (60)"
@@ -38,7 +38,8 @@ serve: $(VENV)/.installed-example
 	$(BIN)/python -m example_app
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --ignore=tests/heavy --ignore=tests/frameworks --ignore=tests/browser
+	$(BIN)/python -m pytest --ignore=tests/heavy --ignore=tests/frameworks --ignore=tests/browser \
+	  --ignore=tests/cli
 
 # All tests, unless TESTS names some.
 test-all: $(VENV)/.installed-heavy browser nginx
