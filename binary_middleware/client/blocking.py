@@ -37,6 +37,7 @@ class BinaryClient(ClientCore):
             has for msgpack, or ``"application/json"`` to speak JSON only.
         arrays: ``"map"`` for arrays as string-keyed maps in both directions, ``"numpy"`` for
             msgpack-numpy's; by default those are sent, and the server chooses for its answer.
+        dialect: ``"chains"`` for dates, durations, decimals and UUIDs as Chains has them.
         fallback: what becomes of a call whose server has no binary mode: ``"fail"``, or ``"json"``
             to make it again in JSON, and from then on every call to that server.
         progress: is told of each slice of a body that was sent or received.

@@ -36,7 +36,7 @@ from binary_middleware.client.transfer import Download, ProgressCallback, Upload
 from binary_middleware.codec import pack_buffers, unpack_owned
 from binary_middleware.errors import BinaryError, EncodeError
 from binary_middleware.media import JSON, is_binary, parse_media_type
-from binary_middleware.options import MEDIA_TYPES, Arrays
+from binary_middleware.options import MEDIA_TYPES, Arrays, Dialect
 from binary_middleware.transcode import dump_json, from_json
 
 if TYPE_CHECKING:  # neither has to be installed
@@ -119,6 +119,7 @@ class ClientCore:
             name, or ``"application/json"`` to speak JSON only.
         arrays: ``"map"`` for arrays as string-keyed maps in both directions, ``"numpy"`` for
             msgpack-numpy's; ``None`` leaves the answer's form to the server.
+        dialect: ``"chains"`` for dates, durations, decimals and UUIDs as Chains has them.
         fallback: what becomes of a call whose server has no binary mode: ``"fail"``, or ``"json"``
             to make it again in JSON, and from then on all calls to that server.
         progress: is told of each slice of a body.
@@ -139,6 +140,7 @@ class ClientCore:
         *,
         media_type: str = MEDIA_TYPES[0],
         arrays: Arrays | None = None,
+        dialect: Dialect = "plain",
         fallback: Fallback = "fail",
         progress: ProgressCallback | None = None,
         **options: Any,
@@ -148,6 +150,8 @@ class ClientCore:
             raise ValueError(f"media_type: {media_type!r} is not a media type")
         if arrays not in (None, "numpy", "map"):
             raise ValueError(f"arrays must be 'numpy', 'map' or None, got {arrays!r}")
+        if dialect not in ("plain", "chains"):
+            raise ValueError(f"dialect must be 'plain' or 'chains', got {dialect!r}")
         if fallback not in ("fail", "json"):
             raise ValueError(f"fallback must be 'fail' or 'json', got {fallback!r}")
         self._is_ours = isinstance(client, str) or type(client).__name__ == "URL"
@@ -161,6 +165,7 @@ class ClientCore:
         self.progress = progress
         self._media_type = media_type
         self._arrays = arrays
+        self._dialect = dialect
         self._is_json = parsed.is_json
         self._binary_types = MEDIA_TYPES if parsed.is_json else (*MEDIA_TYPES, parsed.essence)
         # Servers that answered in binary mode, and those that get JSON. A server can be both: an
@@ -261,7 +266,7 @@ class ClientCore:
             return [b"\xc1"]  # the one code that no document has
         if not is_msgpack:
             return [dump_json(document)]
-        return pack_buffers(document, arrays=self._arrays or "numpy")
+        return pack_buffers(document, arrays=self._arrays or "numpy", dialect=self._dialect)
 
     # What came.
 

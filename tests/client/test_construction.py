@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import sys
 from typing import Any
@@ -11,6 +12,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from binary_middleware import packb
 from binary_middleware.client import AsyncBinaryClient, BinaryClient
 from tests.client import apps
 
@@ -98,3 +100,19 @@ def test_derived_clients_are_of_the_package_of_their_base() -> None:
         transport = httpx.MockTransport(lambda request: httpx.Response(404))
         with kind(transport=transport) as http, pytest.raises(httpx.HTTPStatusError):
             BinaryClient(http).get("http://127.0.0.1")
+
+
+def test_dialect_of_chains() -> None:
+    seen: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((await receive())["body"])
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    document = {"when": datetime.date(2026, 1, 2)}
+    BinaryClient(TestClient(app), dialect="chains").post("/", document)
+    BinaryClient(TestClient(app)).post("/", document)
+    assert seen == [packb(document, dialect="chains"), packb(document)]
+    with pytest.raises(ValueError, match="dialect must be 'plain' or 'chains', got 'other'"):
+        BinaryClient(TestClient(app), dialect="other")
