@@ -92,7 +92,7 @@ class Answer:
 
     status: int
     headers: list[tuple[str, str]]
-    """All header fields but ``Date``, names in lower case."""
+    """All header fields but ``Date`` and ``Expires``, which go by the clock, in lower case."""
     body: bytes
 
     def values(self, name: str) -> list[str]:
@@ -190,7 +190,7 @@ class Client:
             headers = [(name.lower(), value) for name, value in response.getheaders()]
             return Answer(
                 response.status,
-                [(name, value) for name, value in headers if name != "date"],
+                [(name, value) for name, value in headers if name not in ("date", "expires")],
                 response.read(),
             )
         finally:
