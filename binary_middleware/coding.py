@@ -16,6 +16,11 @@ _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # as zlib.decom
 PIECE: Final = 1024 * 1024
 """Most bytes that are undone in one step: a few milliseconds."""
 
+MOST_MEMBERS: Final = 16 * 1024
+"""Members of a gzip body that are read. Each takes a microsecond to begin, and 20 bytes to send."""
+
+_STEP: Final = 64 * 1024
+
 
 def content_codings(values: list[bytes]) -> list[str]:
     """The codings of Content-Encoding fields, in lower case, without ``identity``."""
@@ -42,6 +47,7 @@ class Decompressor:
         self._coding = coding
         self._zlib = zlib.decompressobj(_WINDOW_BITS[coding])
         self._began = False
+        self._members = 1
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """What ``data`` adds, in pieces of at most :data:`PIECE` bytes.
@@ -49,11 +55,19 @@ class Decompressor:
         Raises:
             DecodeError: it is not in this coding.
         """
+        # Each member copies what is behind it, so it must not be much.
+        for start in range(0, len(data), _STEP):
+            yield from self._pieces_of_step(data[start : start + _STEP])
+
+    def _pieces_of_step(self, data: bytes) -> Iterator[bytes]:
         while data:
             self._began = True
             if self._zlib.eof:
                 if self._coding == "deflate":
                     raise self._error("bytes after its end")
+                self._members += 1
+                if self._members > MOST_MEMBERS:
+                    raise self._error(f"more than {MOST_MEMBERS} members")
                 self._zlib = zlib.decompressobj(_WINDOW_BITS[self._coding])
             yield from self._pieces_of_member(data)
             data = self._zlib.unused_data

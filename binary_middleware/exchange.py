@@ -410,6 +410,9 @@ class Exchange:
         """
         self.scope = {}
         self._body = self._value = None
+        if self.error is not None:
+            # Its traceback holds the frames that the body was read in.
+            self.error.__traceback__ = self.error.__cause__ = self.error.__context__ = None
 
     async def send_error(self, error: RequestError) -> None:
         """Answer with problem details, in the client's own format."""

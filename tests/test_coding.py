@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from binary_middleware.coding import (
+    MOST_MEMBERS,
     PIECE,
     Decompressor,
     content_codings,
@@ -77,6 +78,16 @@ def test_each_prefix_is_truncated(coding: str) -> None:
 def test_what_is_not_in_the_coding_is_refused(coding: str, data: bytes, what: str) -> None:
     with pytest.raises(DecodeError, match=f"the body cannot be read as {coding}: {what}"):
         undone(coding, [data])
+
+
+def test_many_members_are_refused() -> None:
+    """In one piece: each must not copy all that is behind it."""
+    member = gzip.compress(b"")
+    assert undone("gzip", [member * MOST_MEMBERS]) == b""
+    with pytest.raises(DecodeError, match=f"more than {MOST_MEMBERS} members"):
+        undone("gzip", [member * (MOST_MEMBERS + 1)])
+    data = bytes(range(256)) * 4096
+    assert undone("gzip", [gzip.compress(data[:500_000]) + gzip.compress(data[500_000:])]) == data
 
 
 def test_nothing_is_an_empty_body() -> None:

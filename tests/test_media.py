@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from binary_middleware.media import (
+    _ELEMENT,
+    LONGEST_FIELD,
     Choice,
     accept_with_json,
     binary_counterpart,
@@ -162,6 +164,24 @@ def test_no_accept_header_is_too_odd(values: list[str]) -> None:
     assert all(0 <= range_.q <= 1 for range_ in ranges)
     choice = choose(ranges, MEDIA_TYPES, MSGPACK)
     assert choice is None or choice.media_type is None or "/" in choice.media_type
+
+
+@pytest.mark.parametrize("quotes", ['"', '"' + '\\"' * 100_000, '"a, b/c', '"\\', 'x="1, c/d'])
+def test_an_open_quote_reaches_to_the_end(quotes: str) -> None:
+    """Trying each quote in it as the beginning of one would take the square of its length."""
+    assert _ELEMENT.findall(f"a/b,{quotes}") == ["a/b", quotes]
+    if len(quotes) < LONGEST_FIELD - 4:
+        assert [r.media_type.essence for r in parse_accept([f"a/b,{quotes}"])] == ["a/b"]
+
+
+def test_fields_of_any_length_that_is_read() -> None:
+    padding = ";x=1" * ((LONGEST_FIELD - len("a/b")) // 4)
+    for text, is_read in ((f"a/b{padding}", True), (f"a/b{padding}    ", False)):
+        assert (parse_media_type(text) is not None) is is_read
+        assert bool(parse_accept([text])) is is_read
+    half = ",".join(["a/b"] * 1024)
+    assert len(parse_accept([half, half])) == 2048
+    assert parse_accept([half, half, half]) == []
 
 
 def test_a_range_with_a_suffix_is_no_media_type() -> None:

@@ -68,6 +68,24 @@ def test_exchanges_of_the_json_lane_are_let_go() -> None:
     assert seen[0]() is None
 
 
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize(
+    "body", [b"\xc1", b"\xa1\xff", b"\x91" * 2000, packb({"array": ARRAY})[:-1]]
+)
+def test_refused_bodies_are_let_go(body: bytes) -> None:
+    """The exception has a traceback, whose frames hold the body and the exchange."""
+    seen: list[weakref.ref[Any]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(weakref.ref(scope[SCOPE_KEY]))
+        await receive()
+
+    wrapped = BinaryMiddleware(app)
+    chunks = [body[:1000], body[1000:]]
+    assert call(wrapped, chunks, {**MSGPACK, "content-length": str(len(body))}).status in (400, 413)
+    assert seen[0]() is None
+
+
 @pytest.mark.parametrize("mode", ["negotiate", "require"])
 @pytest.mark.parametrize("keep_memory", [True, False])
 def test_malloc_is_left_alone_if_asked(keep_memory: bool, mode: str) -> None:

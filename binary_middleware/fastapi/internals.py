@@ -197,7 +197,7 @@ def is_about_bytes_in_json(exc: BaseException) -> bool:
     not meant.
     """
     if not isinstance(exc, UnicodeDecodeError) and not (
-        isinstance(exc, PydanticSerializationError) and "invalid utf-8 sequence" in str(exc)
+        isinstance(exc, PydanticSerializationError) and " utf-8 " in str(exc)
     ):
         return False
     serialize = getattr(getattr(fastapi.routing, "serialize_response", None), "__code__", None)

@@ -148,7 +148,7 @@ def _negotiated(
                     return await goes_direct(exchange, taken, await taken.document())
             return in_binary(await inner(taken), exchange)
         except RequestValidationError as exc:
-            if exchange.plan.request is not None:
+            if exchange.plan.request is not None or _holds_bytes(exc):
                 # FastAPI's own handler cannot render bytes, arrays or NaN, and would answer 500.
                 exc._errors = summarize_errors(exc.errors(), jsonable_encoder)
                 exc.body = summarize_input(exc.body, jsonable_encoder)
@@ -167,7 +167,7 @@ async def _handle_none_of_ours(handle_json: Handler, request: Request) -> Respon
     try:
         return await handle_json(request)
     except RequestValidationError as exc:
-        if any(_is_no_text(error.get("input")) for error in exc.errors()):
+        if _holds_bytes(exc):
             # Msgpack without its Content-Type, most likely; FastAPI's own handler would answer 500.
             exc._errors = summarize_errors(exc.errors(), jsonable_encoder)
             exc.body = summarize_input(exc.body, jsonable_encoder)
@@ -193,6 +193,10 @@ def _bytes_refusal(exc: Exception, options: object) -> NotAcceptable | None:
         "the answer holds bytes that are not text, which JSON cannot carry: it can be had with "
         f"Accept: {options.media_types[0]}, or as base64 if its field is of BinaryBytes"
     )
+
+
+def _holds_bytes(exc: RequestValidationError) -> bool:
+    return any(_is_no_text(error.get("input")) for error in exc.errors())
 
 
 def _is_no_text(value: object) -> bool:

@@ -356,3 +356,7 @@ def test_a_forgotten_content_type_is_422(content_type: str | None) -> None:
     assert answer.headers["content-type"] == "application/json"
     (error,) = answer.json()["detail"]
     assert error["input"] == f"<bytes {len(body)}>"
+    headers["accept"] = "application/msgpack"
+    answer = enabled(endpoint).post("/", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert unpackb(answer.content)["detail"] == [error]

@@ -54,6 +54,10 @@ def routes(router: Any) -> None:
     async def no_model():
         return {"png": RAW}
 
+    @router.get("/cut-off")
+    async def cut_off() -> Picture:
+        return Picture(png="é".encode()[:1])
+
     @router.get("/portable")
     async def portable() -> Portable:
         return Portable(png=RAW)
@@ -106,6 +110,12 @@ def test_a_json_client_is_told_how_to_get_bytes(
     }
     answer = client.get(path, headers={"accept": "application/msgpack"})
     assert unpackb(answer.content) == {"png": RAW}
+
+
+def test_text_that_is_cut_off_is_none(client: TestClient) -> None:
+    """pydantic has another message for it."""
+    answer = client.get("/cut-off")
+    assert (answer.status_code, answer.json()["detail"]) == (406, DETAIL)
 
 
 def test_a_binary_client_that_wants_json_is_told_as_well(client: TestClient) -> None:
