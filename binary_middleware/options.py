@@ -47,7 +47,7 @@ class BinaryOptions:
 
     max_structure_size: int = MAX_STRUCTURE_SIZE
     """Most bytes of a body that are not large arrays or bytes: what becomes many small objects,
-    up to 70 bytes of memory for each byte. More is answered with 413."""
+    up to 120 bytes of memory for each byte. More is answered with 413."""
 
     max_response_size: int = 64 * MIB
     """Most bytes of a streamed JSON answer that are collected to be converted. A longer one goes

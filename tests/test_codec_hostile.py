@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import itertools
 import pathlib
 import pickle
 import subprocess
@@ -24,9 +25,11 @@ from binary_middleware.codec import (
     MAX_DESCENT,
     MAX_STRUCTURE_SIZE,
     packb,
+    unpack,
     unpack_owned,
     unpackb,
 )
+from binary_middleware.codec.unpack import MOST_NUMBERS
 from binary_middleware.errors import ContentTooLarge, DecodeError
 
 
@@ -325,6 +328,82 @@ def test_keys_that_are_no_strings_do_not_cost_the_square_of_the_depth() -> None:
         value = value["a"]
     assert value == [0] * items
     assert levels < calls <= 2 * (levels + 1)
+
+
+MANY = MOST_NUMBERS + 1
+FLOATS = {number + 0.5: number for number in range(MANY)}
+MANY_KEYS: dict[str, dict[Any, Any]] = {
+    "numbers": {number: number for number in range(MANY)},
+    "in a map": {"a": {number: -number for number in range(MANY)}, "b": b""},
+    "in a list, below a large item": {"a": [bytes(LARGE), dict.fromkeys(range(MANY), "x")]},
+    "floats": FLOATS,
+    "beside strings": {**dict.fromkeys(map(str, FLOATS), 1), **dict.fromkeys(range(MANY))},
+    "with large items": {number: np.arange(number, number + 600) for number in range(MANY)},
+    "with one large item": {number: bytes(number // 512 * LARGE) for number in range(MANY)},
+    "with maps": {n: {"a": [np.arange(3)], 2: {n: 4}} for n in range(MANY)},
+    "with one of the same": {0: dict.fromkeys(range(MANY), "same"), **FLOATS},
+    "from many objects": {number: [[] for _ in range(100)] for number in range(MANY)},
+}
+
+
+def with_text_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): with_text_keys(item) for key, item in value.items()}
+    return [with_text_keys(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", MANY_KEYS)
+def test_many_numbers_are_never_hashed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their hashes are known, and could all lead to one place of the table."""
+
+    def recording(decode: Any) -> Any:
+        def record(document: Any) -> Any:
+            value = decode(document)
+            pending = [value]
+            while pending:
+                item = pending.pop()
+                if isinstance(item, dict):
+                    made.append(sum(not isinstance(key, (str, bytes)) for key in item))
+                    pending += item.values()
+                elif isinstance(item, list):
+                    pending += item
+            return value
+
+        return record
+
+    made: list[int] = []
+    for decoder in ("_decode_any", "_decode_map", "_decode_plain", "_decode_texts"):
+        monkeypatch.setattr(unpack, decoder, recording(getattr(unpack, decoder)))
+    document = msgpack.packb(MANY_KEYS[name], default=msgpack_numpy.encode)
+    expected = with_text_keys(MANY_KEYS[name])
+    for read in (unpackb(document), unpack_owned(owned(document)).value):
+        assert same(read, expected)
+        assert list(read) == list(expected)
+    assert max(made, default=0) <= MOST_NUMBERS
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        (b"\xa3\xff\xfe\xfd\x01", r"not UTF-8 \(byte \d+\)"),
+        (b"\xa1a\xa3\xff\xfe\xfd", r"not UTF-8 \(byte \d+\)"),
+        (b"\xa1a\xd7\xff" + b"\xff" * 8, "timestamp"),
+        (b"\xa1a\xd4\x05\x00", "extension 5"),
+        (b"\x91\x01\x01", "a key of a map must be a string"),
+        (b"\xc4\x01a\x01", "a key of a map must be a string"),
+        (b"\x00\x01", "'0' stands twice"),
+        (b"\xa10\x01", "'0' stands twice"),
+        (b"\xa1a", "truncated"),
+    ],
+)
+def test_what_is_wrong_in_a_map_of_many_numbers(last: bytes, message: str) -> None:
+    pairs = b"".join(map(msgpack.packb, itertools.chain(*((n, n) for n in range(MANY)))))
+    document = map32(MANY + 1, pairs + last)
+    assert len(document) > unpack.LARGE_ITEM
+    with pytest.raises(DecodeError, match=message):
+        unpackb(document)
+    with pytest.raises(DecodeError, match="truncated"):
+        unpackb(map32(2**32 - 1, pairs + last))
 
 
 # -- arrays that are refused -----------------------------------------------------------------------

@@ -6,8 +6,9 @@ decoded in one go.
 
 No document may take much longer than its size is worth, so there is a limit to what is passed over
 again and again (``_Unpacker.bytes_left``), and no container with keys that nobody has looked at is
-decoded in one go unless it is small. Keys that are arrays become tuples, and the hash of a tuple of
-numbers is known: a body of 8 MiB full of keys of one hash would take half an hour.
+decoded in one go unless it is small. Only the hash of strings and bytes is salted. What other keys
+become, numbers and tuples, can be chosen so that each is compared with all others: a body of 8 MiB
+full of them would take half an hour. So many numbers are not hashed, but become strings first.
 """
 
 from __future__ import annotations
@@ -47,13 +48,16 @@ MAX_DEPTH: Final = 320
 of them, so that this leaves a third of its recursion limit to whoever calls."""
 
 MAX_STRUCTURE_SIZE: Final = 8 * 1024 * 1024
-"""Default limit of structure, in bytes of msgpack. One byte of it can become 70 bytes of
-objects (an empty map), so that this bounds a request at about 600 MB."""
+"""Default limit of structure, in bytes of msgpack. One byte of it can become 120 bytes of objects
+(small maps with a number for a key), so that this bounds a request at about 1 GB."""
 
 CONVERSION: Final = 64
 """Bytes of the limit of structure for which a document may hold one value that Python code makes:
 a small array, each field of its dtype, a numpy scalar, a complex number, a map with keys other
 than strings. msgspec makes everything else, and is up to a hundred times faster."""
+
+MOST_NUMBERS: Final = 512
+"""Keys of a map up to which they may be hashed as they are."""
 
 PINNED_SHARE: Final = 8
 """An array smaller than this share of an owned buffer is copied out of it, so that a small array
@@ -155,6 +159,8 @@ _decode_plain: Final = msgspec.msgpack.Decoder(_plain(6)).decode
 _decode_map: Final = msgspec.msgpack.Decoder(
     dict[str | int | float | bool | None, msgspec.Raw]
 ).decode
+_decode_texts: Final = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
+_decode_keys: Final = msgspec.msgpack.Decoder(list[str | int | float | bool | None]).decode
 _decode_marked: Final = msgspec.msgpack.Decoder(dict[bytes, msgspec.Raw]).decode
 _decode_items: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _decode_sizes: Final = msgspec.msgpack.Decoder(list[int]).decode
@@ -288,13 +294,19 @@ class _Unpacker:
         if kind is list:
             raw = self.decode(_decode_items, view)
         else:
+            decode_map: Any = _decode_map if count <= 2 * MOST_NUMBERS else _decode_texts
+            if _has_binary_key(view):
+                decode_map = _decode_marked
             try:
-                raw = self.decode(_decode_marked if _has_binary_key(view) else _decode_map, view)
+                raw = self.decode(decode_map, view)
             except DecodeError as exc:
-                if isinstance(exc.__cause__, msgspec.ValidationError):  # a key of another kind
-                    self.count_structure(len(view))
-                    return self.read_unseen(view, depth)
-                raise
+                if not isinstance(exc.__cause__, msgspec.ValidationError):
+                    raise
+                # There is a key of another kind.
+                if decode_map is _decode_texts:
+                    return self.read_many_keys(view, start, depth, sparse)
+                self.count_structure(len(view))
+                return self.read_unseen(view, depth)
             if is_marked(raw):
                 return self.read_array(view, start, raw, count)
         large = self.place(view, start, raw, count)
@@ -307,6 +319,56 @@ class _Unpacker:
                 value[place] = self.read(part, start + at, depth + 1, sparse)
             except DecodeError as exc:
                 exc.within(place)
+                raise
+        return value
+
+    def read_many_keys(
+        self, view: memoryview, start: int, depth: int, sparse: bool
+    ) -> dict[str, Any]:
+        """A map of many keys that are not all strings. Arguments as for :meth:`take_apart`."""
+        self.count_conversions(1)
+        # Its keys and values are those of a list, which needs no hashes.
+        _, count = _container(view)
+        if count > len(view):
+            raise DecodeError("the body is not msgpack: input data was truncated")
+        pairs = b"".join((_list_header(count), view[_header_size(view) :]))
+        raw = self.decode(_decode_items, memoryview(pairs))
+        shift = start + len(view) - len(pairs) - _address(np.frombuffer(pairs, np.uint8))
+        places: list[tuple[int, int, memoryview]] = []
+        passed_over = structure = len(view)
+        small: list[bytes | msgspec.Raw] = []
+        for index, item in enumerate(raw[1::2]):
+            if len(item) < LARGE_ITEM:
+                small.append(item)
+                continue
+            small.append(b"\xc0")
+            part = memoryview(item)
+            at = shift + _address(np.frombuffer(part, np.uint8))
+            places.append((index, at, self.view[at : at + len(part)]))
+            structure -= len(part)
+            if part[0] not in _CONTAINER_CODES:
+                passed_over -= len(part)
+        if not sparse:
+            self.bytes_left -= passed_over
+        self.count_structure(structure)
+        header = _list_header(len(small))
+        try:
+            keys = self.decode(_decode_keys, memoryview(b"".join((header, *raw[::2]))))
+        except DecodeError as exc:
+            if isinstance(exc.__cause__, msgspec.ValidationError):
+                raise DecodeError(_NO_KEY) from exc
+            raise
+        values = self.decode(_decode_any, memoryview(b"".join((header, *small))))
+        texts = _key_texts(keys)
+        value = dict(zip(texts, values, strict=True))
+        if len(value) < len(texts):
+            raise _stands_twice(texts)
+        self.revive(value, depth)
+        for index, at, part in places:
+            try:
+                value[texts[index]] = self.read(part, at, depth + 1, sparse)
+            except DecodeError as exc:
+                exc.within(texts[index])
                 raise
         return value
 
@@ -388,7 +450,10 @@ class _Unpacker:
             raise DecodeError(f"the body is not msgpack: a string is not UTF-8{where}") from exc
         except msgspec.MsgspecError as exc:
             start = self.offset(view)
-            message = _POSITION.sub(lambda at: f"(byte {start + int(at[1])})", str(exc))
+            known = 0 <= start <= len(self.view)
+            message = _POSITION.sub(
+                lambda at: f"(byte {start + int(at[1])})" if known else "", str(exc)
+            )
             message = message.removeprefix("MessagePack data is malformed: ").rstrip()
             message = message[:1].lower() + message[1:]
             raise DecodeError(f"the body is not msgpack: {message}") from exc
@@ -563,10 +628,18 @@ def _container(view: memoryview) -> tuple[type | None, int]:
     return None, 0
 
 
+def _header_size(view: memoryview) -> int:
+    """Bytes of the header of the list or map that starts here."""
+    return {0xDC: 3, 0xDD: 5, 0xDE: 3, 0xDF: 5}.get(view[0], 1)
+
+
+def _list_header(count: int) -> bytes:
+    return b"\xdd" + count.to_bytes(4)
+
+
 def _has_binary_key(view: memoryview) -> bool:
     """Whether the first key of the map that starts here is bin, as those of an array map are."""
-    first = {0xDE: 3, 0xDF: 5}.get(view[0], 1)
-    return 0xC4 <= view[first] <= 0xC6
+    return 0xC4 <= view[_header_size(view)] <= 0xC6
 
 
 def _bin_payload(view: memoryview) -> np.ndarray[Any, Any]:
@@ -604,17 +677,29 @@ def _with_text_keys(map_: Mapping[Any, Any]) -> dict[str, Any]:
     if kinds == _NUMBERS:
         return {str(key): item for key, item in map_.items()}
     if not _NO_KEYS.isdisjoint(kinds):
-        raise DecodeError("a key of a map must be a string, not binary and not a container")
+        raise DecodeError(_NO_KEY)
     texts = to_jsonable_python(dict.fromkeys(map_))
     if len(texts) < len(map_):
-        seen: set[str] = set()
-        for text in map(key_text, map_):
-            if text in seen:
-                raise DecodeError(f"the key {text[:40]!r} stands twice in one map")
-            seen.add(text)
+        raise _stands_twice(map(key_text, map_))
     return dict(zip(texts, map_.values(), strict=True))
 
 
+def _key_texts(keys: list[Any]) -> list[str]:
+    if set(map(type, keys)) == _NUMBERS:
+        return list(map(str, keys))
+    return [key if type(key) is str else key_text(key) for key in keys]
+
+
+def _stands_twice(texts: Iterable[str]) -> DecodeError:
+    seen: set[str] = set()
+    for text in texts:
+        if text in seen:
+            break
+        seen.add(text)
+    return DecodeError(f"the key {text[:40]!r} stands twice in one map")
+
+
+_NO_KEY: Final = "a key of a map must be a string, not binary and not a container"
 _NO_KEYS: Final = frozenset({bytes, tuple, msgspec.msgpack.Ext})
 _NUMBERS: Final = frozenset({int})
 
