@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.benchmarks import chains_environment, environment
+from tests.benchmarks import chains_environment, environment, shop_window
 from tests.benchmarks.chart import to_svg
 from tests.benchmarks.goals import GOALS
 from tests.benchmarks.measure import Figures, measure, steps
@@ -169,6 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.out is not None:
         efforts = {work.name: effort for work, _, effort in planned}
         write(chosen.out, results, efforts, left_out, quick=chosen.quick)
+        if chosen.out == DEFAULT_OUT and not chosen.quick:
+            shop_window.write(results)
 
 
 def _make_environments(chosen: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from tests.benchmarks import chains_environment
-from tests.benchmarks.__main__ import parse_arguments, plan, write
+from tests.benchmarks import chains_environment, shop_window
+from tests.benchmarks.__main__ import DEFAULT_OUT, parse_arguments, plan, write
 from tests.benchmarks.apps import APPS, make_app
 from tests.benchmarks.chart import to_svg
 from tests.benchmarks.clients import CLIENTS
@@ -377,6 +378,20 @@ def test_results_are_written_and_overwritten(tmp_path: Path) -> None:
         write(tmp_path / "new", made_up(), efforts, {}, quick=False)
     names = sorted(path.name for path in (tmp_path / "new").iterdir())
     assert names == ["results.json", "results.md", "results.svg"]
+
+
+def test_the_readme_shows_the_figures_of_the_committed_results(tmp_path: Path) -> None:
+    results = json.loads((DEFAULT_OUT / "results.json").read_text())
+    assert not results["quick"]
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- peers -->\nold\n<!-- end of peers -->\nafter\n")
+    shop_window.write(results["figures"], page)
+    text = page.read_text()
+    assert text.startswith("before\n<!-- peers -->\n|")
+    assert text.endswith("|\n<!-- end of peers -->\nafter\n")
+    assert text.removeprefix("before\n").removesuffix("after\n") in shop_window.README.read_text()
+    with pytest.raises(ValueError, match="no table"):
+        shop_window.written_into("nothing", results["figures"])
 
 
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere() -> None:
