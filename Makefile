@@ -37,13 +37,16 @@ demo: $(VENV)/.installed-example
 serve: $(VENV)/.installed-example
 	$(BIN)/python -m example_app
 
+# A process for each core, up to four: some tests take memory.
+PYTEST := -m pytest --numprocesses auto --maxprocesses 4
+
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --ignore=tests/heavy --ignore=tests/frameworks --ignore=tests/browser \
+	$(BIN)/python $(PYTEST) --ignore=tests/heavy --ignore=tests/frameworks --ignore=tests/browser \
 	  --ignore=tests/cli
 
 # All tests, unless TESTS names some.
 test-all: $(VENV)/.installed-heavy browser nginx
-	$(BIN)/python -m pytest --every-path $(TESTS)
+	$(BIN)/python $(PYTEST) --every-path $(TESTS)
 
 # A browser is the system's: Debian's, where we may install it.
 browser:

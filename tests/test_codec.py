@@ -238,7 +238,7 @@ LEAVES = [
 ]
 
 
-@pytest.mark.parametrize(("value", "plain"), LEAVES, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize(("value", "plain"), LEAVES, ids=lambda value: repr(value)[:11])
 def test_every_other_value_has_its_place(value: Any, plain: Any) -> None:
     document = packb(value)
     assert document == packb(plain)
