@@ -203,7 +203,7 @@ class ClientCore:
             raise self._failure(download, "" if known else _PERHAPS_NO_BINARY_MODE)
         if status == 500 and (yield from self._has_binary_mode(method, url, options)):
             raise self._failure(download)  # of the endpoint's own, which must not be called again
-        if _holds_iterator(document):
+        if holds_iterator(document):
             raise EncodeError(
                 "the server has no binary mode, and the document cannot be written again, as JSON: "
                 "an iterator in it has been read; pass a list"
@@ -367,7 +367,7 @@ def _decoded(body: np.ndarray[Any, Any], form: str) -> Any:
     return from_json(body.tobytes()) if form == "json" else unpack_owned(body, sys.maxsize).value
 
 
-def _holds_iterator(obj: Any) -> bool:
+def holds_iterator(obj: Any) -> bool:
     """Whether something in a document, which is not circular, can be read only once."""
     if isinstance(obj, Iterator):
         return True
@@ -376,5 +376,5 @@ def _holds_iterator(obj: Any) -> bool:
     elif dataclasses.is_dataclass(obj) and not isinstance(obj, type):
         obj = {field.name: getattr(obj, field.name) for field in dataclasses.fields(obj)}
     if isinstance(obj, Mapping):
-        return any(map(_holds_iterator, obj.values()))
-    return isinstance(obj, (list, tuple)) and any(map(_holds_iterator, obj))
+        return any(map(holds_iterator, obj.values()))
+    return isinstance(obj, (list, tuple)) and any(map(holds_iterator, obj))

@@ -12,7 +12,9 @@ from pydantic import PlainValidator, TypeAdapter
 
 from binary_middleware.fields import as_ndarray, from_map
 
-_UNIONS: Final = (Union, types.UnionType)
+UNIONS: Final = (Union, types.UnionType)
+"""What ``get_origin`` gives for either way to write a union."""
+
 _CONTAINERS: Final = (list, tuple, dict)
 
 
@@ -50,30 +52,45 @@ def _adapter(type_: Any) -> TypeAdapter[Any]:
         hash(type_)
     except TypeError:  # an Annotated type with, say, a list in it
         return _new_adapter(type_)
-    return _kept_adapter(type_)
+    return _kept_adapter(type_, repr(type_))
 
 
 def _new_adapter(type_: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(_with_arrays(type_))
+    return TypeAdapter(replaced(type_, _with_validator))
 
 
-_kept_adapter = lru_cache(maxsize=512)(_new_adapter)
+@lru_cache(maxsize=512)
+def _kept_adapter(type_: Any, _written: str) -> TypeAdapter[Any]:
+    # ``A | B`` equals ``B | A``, and pydantic prefers the first one: hence the type as written.
+    return _new_adapter(type_)
 
 
-def _with_arrays(type_: Any) -> Any:
-    """``type_`` with something that pydantic can validate in the place of numpy's arrays."""
-    origin, arguments = get_origin(type_), get_args(type_)
+def replaced(type_: Any, replacement: Callable[[Any], Any]) -> Any:
+    """A type with others in the place of some within its lists, tuples, maps and unions.
+
+    Args:
+        type_: any annotation.
+        replacement: gives what stands for a type, or ``None`` where it stays.
+    """
+    other = replacement(type_)
+    if other is not None:
+        return other
+    origin = get_origin(type_)
+    arguments = tuple(replaced(argument, replacement) for argument in get_args(type_))
+    if origin is Annotated:
+        return Annotated[(arguments[0], *type_.__metadata__)]
+    if origin in UNIONS:
+        return Union[arguments]  # noqa: UP007  # made of a tuple
+    return origin[arguments] if origin in _CONTAINERS else type_
+
+
+def _with_validator(type_: Any) -> Any:
+    """What pydantic can validate in the place of numpy's arrays."""
     if type_ is np.ndarray:
         return Annotated[np.ndarray, PlainValidator(_array)]
-    if origin is np.ndarray:
-        return Annotated[type_, PlainValidator(_array_of(arguments[1]))]
-    if origin is Annotated:
-        return Annotated[(_with_arrays(arguments[0]), *type_.__metadata__)]
-    if origin in _UNIONS:
-        return Union[tuple(map(_with_arrays, arguments))]  # noqa: UP007  # made of a tuple
-    if origin in _CONTAINERS:
-        return origin[tuple(map(_with_arrays, arguments))]
-    return type_
+    if get_origin(type_) is np.ndarray:
+        return Annotated[type_, PlainValidator(_array_of(get_args(type_)[1]))]
+    return None
 
 
 def _array(value: Any) -> np.ndarray[Any, Any]:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 PASSED_ON: Final = (b"traceparent", b"tracestate", b"baggage", b"x-request-id")
 """W3C Trace Context §3.2 and §3.3, W3C Baggage §3.2, and the usual name of a request's id."""
 
-_incoming: ContextVar[dict[str, str]] = ContextVar("binary_middleware_passed_on")
+_incoming: ContextVar[dict[str, bytes]] = ContextVar("binary_middleware_passed_on")
 
 
 class PassOn:
@@ -33,11 +33,11 @@ class PassOn:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        found = {
-            name.decode(): value.decode("latin-1")
-            for name, value in scope["headers"]
-            if name in PASSED_ON
-        }
+        found: dict[str, bytes] = {}
+        for name, value in scope["headers"]:
+            if name in PASSED_ON:  # a list may come in several lines (RFC 9110 §5.3)
+                key = name.decode()
+                found[key] = found[key] + b", " + value if key in found else value
         token = _incoming.set(found)
         try:
             await self.app(scope, receive, send)
@@ -45,6 +45,6 @@ class PassOn:
             _incoming.reset(token)
 
 
-def headers_to_pass_on() -> dict[str, str]:
-    """The header fields for a call that is made now; empty outside of a request."""
+def headers_to_pass_on() -> dict[str, bytes]:
+    """The header fields for a call that is made now, as they came; empty outside of a request."""
     return _incoming.get({})

@@ -5,9 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar, get_type_hints
+from types import NoneType
+from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_origin, get_type_hints
+
+from binary_middleware.client.returns import UNIONS, replaced
+from binary_middleware.fields import BinaryBytes
 
 _IDEMPOTENT: Final = "__idempotent__"
+_TAKEN: Final = ("connect", "serve")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -58,15 +63,22 @@ def methods_of(service: type) -> dict[str, Method]:
 
     Raises:
         TypeError: a method has a parameter or a result that is not annotated, or one that cannot
-            travel by its name.
+            travel by its name; or it is a property, bound to the class, or named as a method of
+            ``Service``.
     """
     declared: dict[str, Method] = {}
     for class_ in reversed(service.__mro__):
         if class_ in (object, Protocol, Generic) or "__is_declaration__" in vars(class_):
             continue
-        for name, function in vars(class_).items():
-            if not name.startswith("_") and inspect.isfunction(function):
-                declared[name] = _method(service, name, function)
+        for name, member in vars(class_).items():
+            if name.startswith("_"):
+                continue
+            if name in _TAKEN:
+                raise TypeError(f"{service.__name__}.{name}() has the name of one of Service's own")
+            if isinstance(member, (property, staticmethod, classmethod)):
+                raise TypeError(f"{service.__name__}.{name} is no method of an instance")
+            if inspect.isfunction(member):
+                declared[name] = _method(service, name, member)
     if not declared:
         raise TypeError(f"{service.__name__} declares no methods")
     return declared
@@ -74,7 +86,10 @@ def methods_of(service: type) -> dict[str, Method]:
 
 def _method(service: type, name: str, function: Callable[..., Any]) -> Method:
     where = f"{service.__name__}.{name}()"
-    hints = get_type_hints(function, include_extras=True)
+    hints = {
+        name: replaced(hint, _for_both_modes)
+        for name, hint in get_type_hints(function, include_extras=True).items()
+    }
     if "return" not in hints:
         raise TypeError(f"{where} needs an annotation of what it returns")
     parameters = []
@@ -92,3 +107,16 @@ def _method(service: type, name: str, function: Callable[..., Any]) -> Method:
         is_idempotent=getattr(function, _IDEMPOTENT, False),
         description=inspect.getdoc(function),
     )
+
+
+def _for_both_modes(type_: Any) -> Any:
+    """Plain bytes as base64 in JSON, where they would be text to the server."""
+    if type_ is bytes:
+        return BinaryBytes
+    metadata = getattr(type_, "__metadata__", ())
+    if any(hasattr(item, "__get_pydantic_core_schema__") for item in metadata):
+        return type_  # it says itself how it travels
+    others = [each for each in get_args(type_) if each is not NoneType]
+    if get_origin(type_) in UNIONS and len(others) > 1:
+        return type_  # text may be meant to be text
+    return None

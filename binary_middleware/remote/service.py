@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, wraps
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar
 
 import anyio
@@ -67,6 +67,20 @@ class Service(Protocol):
     """
 
     __is_declaration__: ClassVar[bool] = True
+
+    # A stub closes its connections; an implementation in its place has none.
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
 
     @classmethod
     def connect(
@@ -134,14 +148,8 @@ class Stub:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._url}>"
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self._shared.close()
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._shared.aclose()
@@ -154,6 +162,11 @@ class _Shared:
         self._stub = stub
         self._clients: dict[tuple[type, bool], Any] = {}
         self._lock = threading.Lock()
+        number = stub._options.concurrency_limit
+        limits: Any = nullcontext(), nullcontext()
+        if number is not None:
+            limits = threading.BoundedSemaphore(number), anyio.Semaphore(number)
+        self.limit, self.async_limit = limits
 
     def client(self, kind: type, *, use_binary: bool) -> Any:
         """The client for blocking or awaited calls, in binary or in JSON."""
@@ -170,16 +183,6 @@ class _Shared:
                 )
                 self._clients[kind, use_binary] = made
             return made
-
-    @cached_property
-    def limit(self) -> Any:
-        number = self._stub._options.concurrency_limit
-        return nullcontext() if number is None else threading.BoundedSemaphore(number)
-
-    @cached_property
-    def async_limit(self) -> Any:
-        number = self._stub._options.concurrency_limit
-        return nullcontext() if number is None else anyio.Semaphore(number)
 
     def close(self) -> None:
         for (kind, _), client in self._clients.items():
@@ -207,21 +210,21 @@ def _stub_method(service: type, method: Method) -> Callable[..., Any]:
         return (f"{stub._url}{path}", arguments, method.returns), how
 
     @wraps(declared)
-    def call(self: Stub, *args: Any, **kwargs: Any) -> Any:
+    def call(self: Stub, /, *args: Any, **kwargs: Any) -> Any:
         sent, how = what_to_send(self, args, kwargs)
         client = self._shared.client(BinaryClient, use_binary=self._options.use_binary)
         with self._shared.limit:
-            for attempt in self._options.retries.context(method):
+            for attempt in self._options.retries.context(method, sent[1]):
                 with attempt:
                     return client.post(*sent, **how)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     @wraps(declared)
-    async def call_async(self: Stub, *args: Any, **kwargs: Any) -> Any:
+    async def call_async(self: Stub, /, *args: Any, **kwargs: Any) -> Any:
         sent, how = what_to_send(self, args, kwargs)
         client = self._shared.client(AsyncBinaryClient, use_binary=self._options.use_binary)
         async with self._shared.async_limit:
-            async for attempt in self._options.retries.context(method):
+            async for attempt in self._options.retries.context(method, sent[1]):
                 with attempt:
                     return await client.post(*sent, **how)
         raise AssertionError("unreachable: the last attempt returns or raises")

@@ -45,7 +45,7 @@ def mount(
 def _endpoint(service: type, method: Method, implementation: Any) -> Callable[..., Any]:
     function = getattr(implementation, method.name, None)
     where = f"{type(implementation).__name__}.{method.name}()"
-    if function is None or getattr(function, "__func__", None) is vars(service).get(method.name):
+    if function is None or getattr(function, "__func__", None) is getattr(service, method.name):
         raise TypeError(f"{where} is declared by {service.__name__} and not there")
     try:
         inspect.signature(function).bind(**dict.fromkeys(method.signature.parameters))

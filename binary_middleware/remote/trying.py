@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import stamina
 
+from binary_middleware.client.flow import holds_iterator
 from binary_middleware.remote.declaration import Method
 
 _NOT_SENT: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
@@ -28,8 +29,9 @@ class Retries:
     """When a call is made again, and how long it waits before.
 
     A connection that cannot be made is tried again for every method; one that breaks, and a status
-    other than 429 and 503, only for a method that is ``idempotent``. The wait doubles from try to
-    try, with random jitter on top.
+    other than 429 and 503, only for a method that is ``idempotent``. A call is never made again if
+    something in its arguments could be read only once. The wait doubles from try to try, with
+    random jitter on top.
     """
 
     attempts: int = 3
@@ -48,10 +50,10 @@ class Retries:
             raise ValueError(f"attempts must be a number from 1 on, not {self.attempts!r}")
         object.__setattr__(self, "statuses", frozenset(self.statuses))
 
-    def context(self, method: Method) -> Any:
+    def context(self, method: Method, arguments: Mapping[str, Any]) -> Any:
         """Stamina's attempts for a call of a method."""
         return stamina.retry_context(
-            on=self._is_worth_it(method),
+            on=self._is_worth_it(method, arguments),
             attempts=self.attempts,
             timeout=None,
             wait_initial=self.wait_initial,
@@ -59,8 +61,10 @@ class Retries:
             wait_jitter=self.wait_jitter,
         )
 
-    def _is_worth_it(self, method: Method) -> Callable[[Exception], bool]:
-        def is_worth_it(exc: Exception) -> bool:
+    def _is_worth_it(
+        self, method: Method, arguments: Mapping[str, Any]
+    ) -> Callable[[Exception], bool]:
+        def is_transient(exc: Exception) -> bool:
             kinds = {kind.__name__ for kind in type(exc).__mro__}
             if kinds & _NOT_SENT:
                 return True
@@ -71,4 +75,4 @@ class Retries:
                 return False
             return method.is_idempotent or status in _NOT_PROCESSED
 
-        return is_worth_it
+        return lambda exc: is_transient(exc) and not holds_iterator(arguments)

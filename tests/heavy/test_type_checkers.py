@@ -1,4 +1,7 @@
-"""mypy and pyright on ``tests/typing``: a typed array is the array itself, to both."""
+"""mypy and pyright on ``tests/typing``.
+
+To both, a typed array is the array itself, a stub is the service, and an answer what was asked for.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import pytest
 
 TYPING = Path(__file__).parent.parent / "typing"
 ROOT = TYPING.parent.parent
-ACCEPTED, REFUSED = TYPING / "arrays_accepted.py", TYPING / "arrays_refused.py"
+SUBJECTS = ["arrays", "services"]
 
 Errors = dict[str, list[int]]
 
@@ -30,30 +33,34 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
-def mypy() -> Errors:
-    found: Errors = {ACCEPTED.name: [], REFUSED.name: []}
+def mypy(*files: Path) -> Errors:
+    found: Errors = {file.name: [] for file in files}
     options = ("--config-file=", "--strict", "--ignore-missing-imports", "--output=json")
-    for line in run("mypy", *options, ACCEPTED, REFUSED).splitlines():
+    for line in run("mypy", *options, *files).splitlines():
         error = json.loads(line)
         if error["severity"] == "error":
             found[Path(error["file"]).name].append(error["line"])
     return found
 
 
-def pyright() -> Errors:
-    output = run("pyright", "--outputjson", "--pythonpath", sys.executable, ACCEPTED, REFUSED)
+def pyright(*files: Path) -> Errors:
+    output = run("pyright", "--outputjson", "--pythonpath", sys.executable, *files)
     report = json.loads(output)
     assert report["summary"]["filesAnalyzed"] == 2
-    found: Errors = {ACCEPTED.name: [], REFUSED.name: []}
+    found: Errors = {file.name: [] for file in files}
     for error in report["generalDiagnostics"]:
         found[Path(error["file"]).name].append(error["range"]["start"]["line"] + 1)
     return found
 
 
+@pytest.mark.parametrize("subject", SUBJECTS)
 @pytest.mark.parametrize("errors_found_by", [mypy, pyright])
-def test_type_checkers_see_the_array(errors_found_by: Callable[[], Errors]) -> None:
-    found = errors_found_by()
-    lines = REFUSED.read_text().splitlines()
+def test_type_checkers_see_what_is_meant(
+    errors_found_by: Callable[..., Errors], subject: str
+) -> None:
+    accepted, refused = TYPING / f"{subject}_accepted.py", TYPING / f"{subject}_refused.py"
+    found = errors_found_by(accepted, refused)
+    lines = refused.read_text().splitlines()
     expected = [number for number, line in enumerate(lines, 1) if "# refused" in line]
     assert len(expected) > 10
-    assert found == {ACCEPTED.name: [], REFUSED.name: expected}
+    assert found == {accepted.name: [], refused.name: expected}

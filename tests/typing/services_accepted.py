@@ -1,0 +1,67 @@
+"""Uses of services and of the client that type checkers accept, each with the type that it has."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypedDict, assert_type
+
+import numpy as np
+from fastapi import FastAPI
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from binary_middleware import NumpyArrayField
+from binary_middleware.client import AsyncBinaryClient, BinaryClient
+from binary_middleware.remote import Retries, Service, idempotent, with_options
+
+
+class Gradient(BaseModel):
+    magnitude: NumpyArrayField
+
+
+class Images(Service, Protocol):
+    @idempotent
+    async def gradient(self, image: NumpyArrayField, *, sigma: float = 1.0) -> Gradient: ...
+
+    def versions(self) -> list[str]: ...
+
+
+class ImagesHere(Images):
+    async def gradient(self, image: NumpyArrayField, *, sigma: float = 1.0) -> Gradient:
+        return Gradient(magnitude=image)
+
+    def versions(self) -> list[str]:
+        return ["1.0"]
+
+
+Images.serve(FastAPI(), ImagesHere(), prefix="/images")
+
+
+async def awaited(image: NumpyArrayField) -> None:
+    async with Images.connect("http://images", timeout=5) as images:
+        assert_type(images, Images)
+        assert_type(await images.gradient(image, sigma=2), Gradient)
+        patient = with_options(images, retries=Retries(attempts=5))
+        assert_type(await patient.gradient(image), Gradient)
+    async with AsyncBinaryClient("http://images") as client:
+        assert_type(await client.post("/", image, list[Gradient]), list[Gradient])
+
+
+def blocking() -> None:
+    with Images.connect("http://images") as images, ImagesHere() as here:
+        assert_type(images.versions(), list[str])
+        either: Images = here
+        assert_type(either.versions(), list[str])
+
+
+class Answer(TypedDict):
+    count: int
+
+
+def typed_answers(client: BinaryClient) -> None:
+    assert_type(client.post("/", {}, Gradient), Gradient)
+    assert_type(client.post("/", {}, Answer), Answer)
+    assert_type(client.get("/", NDArray[np.float32]), NDArray[np.float32])
+    assert_type(client.call("/", dict[str, int], url=1, returns=2), dict[str, int])
+    assert_type(client.fetch("GET", "/", returns=Gradient).value, Gradient)
+    assert_type(client.get("/"), Any)
+    client.get("/", int | None)
