@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 
 from docutils import nodes
+from fastapi.routing import APIRoute
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
@@ -17,7 +19,7 @@ for module in ("arrays", "client", "codec", "fastapi", "fields", "openapi", "rem
     import_module(f"binary_middleware.{module}")
 
 project = "binary_middleware"
-author = "The binary_middleware authors"
+author = copyright = "The binary_middleware authors"
 version = release = binary_middleware.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -32,8 +34,11 @@ autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"binary_middleware {release}"
 html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 
 
 def keep_sentences(
@@ -48,6 +53,31 @@ def keep_sentences(
         lines[:0] = ["..", ""]
 
 
+def part_plurals(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Part a literal from the letters after it, as in the plural of a name.
+
+    reStructuredText wants a backslash there, which would only disturb whoever reads the docstring.
+    """
+    text = re.sub(
+        r"(``.+?``)(\w?)",
+        lambda found: "\\ ".join(filter(None, found.groups())),
+        "\n".join(lines),
+        flags=re.DOTALL,
+    )
+    lines[:] = text.split("\n")
+
+
+def shorten_signature(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """Leave out the thirty parameters of a route, which are FastAPI's."""
+    if isinstance(obj, type) and issubclass(obj, APIRoute):
+        return "(...)", returns
+    return None
+
+
 def unlink_folders(app: Sphinx, doctree: nodes.document) -> None:
     """Leave the name of a folder of the repository as text.
 
@@ -60,6 +90,8 @@ def unlink_folders(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the two functions above; the first one has to come before napoleon's own."""
+    """Connect the functions above; the first one has to come before napoleon's own."""
     app.connect("autodoc-process-docstring", keep_sentences, priority=400)
+    app.connect("autodoc-process-docstring", part_plurals)
+    app.connect("autodoc-process-signature", shorten_signature)
     app.connect("doctree-read", unlink_folders)

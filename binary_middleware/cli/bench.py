@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import click
@@ -31,6 +32,10 @@ from binary_middleware.options import MEDIA_TYPES
 
 if TYPE_CHECKING:
     from binary_middleware.client.flow import Response
+
+
+_LONGEST: Final = 40
+"""Characters of the line that says how far a measurement is."""
 
 
 @click.command(name="bench")
@@ -97,7 +102,10 @@ def command(
         ]
         in_json, in_binary = (call for _, call in calls)
         _check_modes(in_json, in_binary, media_type, has_body=document is not NO_DOCUMENT)
-        measure(calls, rounds, seconds)
+        try:
+            measure(calls, rounds, seconds, partial(_tell, rounds if seconds is None else None))
+        finally:
+            _tell(None, None)
     json_figures, binary_figures = (figures for figures, _ in calls)
     groups = _groups(json_figures, binary_figures)
     click.echo(f"{title}, {len(json_figures.times)} calls in each mode\n")
@@ -108,6 +116,14 @@ def command(
             chart.write_text(to_svg(f"{title}: JSON and binary", groups), "utf-8")
         except OSError as exc:
             raise Mistake(f"{chart} cannot be written: {exc.strerror}") from exc
+
+
+def _tell(rounds: int | None, done: int | None) -> None:
+    """Say in a terminal how far the measurement is; without a number clear the line."""
+    if sys.stderr.isatty():
+        of = "" if rounds is None else f" of {rounds:,}"
+        line = "" if done is None else f"{done:,}{of} calls in each mode"
+        click.echo(f"\r{line:<{_LONGEST}}\r", nl=False, err=True)
 
 
 def _check_modes(in_json: Call, in_binary: Call, media_type: str, *, has_body: bool) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
@@ -29,6 +30,10 @@ from binary_middleware.options import MEDIA_TYPES, Arrays
 
 if TYPE_CHECKING:
     from binary_middleware.client.flow import Response
+
+
+_REASON_WIDTH: Final = 1000
+"""Characters of a string in what a server says of an error: a reason is to be read whole."""
 
 
 @click.command(name="call")
@@ -117,7 +122,11 @@ def command(
 def _show_problem(refused: Refused, limits: Limits) -> None:
     response = refused.response
     _show_status(response)
-    if refused.problem is not None:
+    location = response.headers.get("location")
+    if response.is_redirect and location is not None:
+        click.echo(f"redirected to {printable(location)}; -L follows", err=True)
+    elif refused.problem is not None:
+        limits = replace(limits, width=max(limits.width, _REASON_WIDTH))
         for line in drawn(entries_of(refused.problem, limits), limits):
             click.echo(line, err=True)
     elif _is_text(response):

@@ -132,6 +132,10 @@ def fetch(
         return client.fetch(method, url, document, headers=headers)
     except package.HTTPStatusError as exc:
         raise Refused(exc) from exc
+    except (package.ConnectError, package.ConnectTimeout) as exc:
+        place = printable(urlsplit(url).netloc.rpartition("@")[2])
+        said = printable(str(exc)) or type(exc).__name__
+        raise CallFailed(f"the call failed: cannot connect to {place}: {said}") from exc
     except package.HTTPError as exc:
         said = printable(str(exc)) or type(exc).__name__
         raise CallFailed(f"the call failed: {said}") from exc

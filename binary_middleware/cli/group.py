@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -16,6 +16,10 @@ COMMANDS: Final = {
     "bench": "Compare JSON with binary mode on an endpoint.",
 }
 """What each command does; its module has its name and holds it as ``command``."""
+
+
+INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C, as shells have it: 128, and the number of the signal."""
 
 
 class _Commands(click.Group):
@@ -33,6 +37,13 @@ class _Commands(click.Group):
             raise click.ClickException(str(exc)) from exc
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click's own exit code for it is that of a failure
+            click.echo("\nInterrupted.", err=True)
+            ctx.exit(INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -45,7 +45,10 @@ class Figures:
 
 
 def measure(
-    calls: Sequence[tuple[Figures, Call]], rounds: int, seconds: float | None = None
+    calls: Sequence[tuple[Figures, Call]],
+    rounds: int,
+    seconds: float | None = None,
+    tell: Callable[[int], None] = lambda number: None,
 ) -> None:
     """Make calls until there are enough.
 
@@ -53,6 +56,7 @@ def measure(
         calls: each with the figures that it adds to. Each round begins with another one.
         rounds: how many calls of each kind are made.
         seconds: in place of a number, how long calls are made; at least 3 of each.
+        tell: is told, before each round, how many there have been.
     """
     end = None if seconds is None else time.perf_counter() + seconds
     for number in itertools.count():
@@ -60,6 +64,7 @@ def measure(
             end is None or time.perf_counter() >= end
         ):
             return
+        tell(number)
         shift = number % len(calls)
         for figures, call in (*calls[shift:], *calls[:shift]):
             _measure_one(figures, call)

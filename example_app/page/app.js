@@ -1,148 +1,260 @@
 // The page: three services, each called in both modes, and what it took.
 
 import { NDArray } from "./msgpack.js";
-import { call, fromBase64, ServiceError } from "./service.js";
-import { showCosts } from "./chart.js";
+import { call, download, fromBase64, ServiceError } from "./service.js";
+import { bytesText, showCosts } from "./chart.js";
 import { paint } from "./paint.js";
 import { makePad } from "./pad.js";
 import { chord, sweep } from "./sounds.js";
 
 const $ = (selector, parent = document) => parent.querySelector(selector);
 
-/** Calls in both modes, one pair after the other; a newer request replaces one that waits. */
-function caller(card, path, show) {
-  let running = null;
-  const status = $(".status", card);
-  const bar = $("progress", card);
+const ROUNDS = 5;
+const ENOUGH = 1000; // milliseconds
 
-  return async function request(document_, what) {
-    running?.abort();
-    const mine = (running = new AbortController());
-    const progress = (fraction) => bar && ((bar.hidden = fraction === 1), (bar.value = fraction));
-    status.textContent = what ? `${what} …` : "";
-    status.classList.remove("bad");
-    card.setAttribute("aria-busy", "true");
-    if (bar) {
-      bar.hidden = false;
-      bar.removeAttribute("value");
+/** What the same call takes in both modes, in turn: several times, unless one takes long. */
+async function measure(path, document_, signal) {
+  const costs = { json: [], binary: [] };
+  const end = performance.now() + ENOUGH;
+  const modes = ["json", "binary"];
+  do {
+    for (const mode of modes.reverse()) {
+      const { sent, received, milliseconds } = await call(path, document_, mode, { signal });
+      costs[mode].push({ sent, received, milliseconds });
     }
-    try {
-      const options = { signal: mine.signal, progress };
-      const binary = await call(path, document_, "binary", options);
-      show(binary.value);
-      const json = await call(path, document_, "json", { signal: mine.signal });
-      showCosts($(".chart", card), json, binary);
-      status.textContent = "";
-      card.dataset.state = "done";
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      status.textContent = error instanceof ServiceError ? error.message : "This went wrong here.";
-      status.classList.add("bad");
-      card.dataset.state = "failed";
-      if (!(error instanceof ServiceError)) throw error;
-    } finally {
-      if (running === mine) {
-        running = null;
-        card.removeAttribute("aria-busy");
-        if (bar) bar.hidden = true;
-      }
-    }
-  };
+  } while (costs.json.length < ROUNDS && performance.now() < end);
+  return costs;
 }
 
-/** Run the last call of a burst, after a moment of quiet. */
-function settled(action, milliseconds) {
-  let timer;
-  return (...args) => {
-    clearTimeout(timer);
-    timer = setTimeout(action, milliseconds, ...args);
+/**
+ * Calls a service in msgpack, shows the answer, and then compares such calls with those in JSON.
+ *
+ * One call runs at a time. The newest request waits for it, takes the place of one that waits, and
+ * interrupts a comparison: so a slider or a pen is followed while it moves, as fast as the service
+ * answers.
+ */
+function caller(card, path) {
+  const status = $(".status", card);
+  const bar = $("progress", card);
+  let waiting = null;
+  let isBusy = false;
+  let isComparing = false;
+  let running = new AbortController();
+
+  function say(text, isBad = false) {
+    status.textContent = text;
+    status.classList.toggle("bad", isBad);
+  }
+
+  function progress(fraction) {
+    if (!bar) return;
+    if (fraction === null) bar.removeAttribute("value");
+    else bar.value = fraction;
+  }
+
+  async function compare({ make, show, what }) {
+    running = new AbortController();
+    if (what) say(`${what} …`);
+    progress(null);
+    const document_ = await make();
+    running.signal.throwIfAborted();
+    const binary = await call(path, document_, "binary", { signal: running.signal, progress });
+    show(binary.value, document_);
+    if (waiting) return;
+    isComparing = true;
+    if (what) say("Comparing with JSON …");
+    progress(null);
+    showCosts($(".chart", card), await measure(path, document_, running.signal));
+    say("");
+    card.dataset.state = "done";
+  }
+
+  /**
+   * Make a call, now or as soon as it can be; settled when none is left.
+   * @param {() => object|Promise<object>} make the document
+   * @param {(answer: object, sent: object) => void} show
+   * @param {string} what is done, for people; none if it takes no time
+   */
+  async function request(make, show, what = "") {
+    waiting = { make, show, what };
+    if (isComparing) running.abort();
+    if (isBusy) return;
+    isBusy = true;
+    card.setAttribute("aria-busy", "true");
+    if (bar) bar.hidden = false;
+    try {
+      while (waiting) {
+        const next = waiting;
+        waiting = null;
+        try {
+          await compare(next);
+        } catch (error) {
+          if (error.name === "AbortError") continue;
+          say(error instanceof ServiceError ? error.message : "This went wrong here.", true);
+          card.dataset.state = "failed";
+          if (!(error instanceof ServiceError)) throw error;
+        } finally {
+          isComparing = false;
+        }
+      }
+    } finally {
+      isBusy = false;
+      card.removeAttribute("aria-busy");
+      if (bar) bar.hidden = true;
+    }
+  }
+
+  /** Drop what runs and what waits: its answer is not wanted any more. */
+  request.cancel = () => {
+    waiting = null;
+    running.abort();
+    say("");
   };
+  return request;
 }
 
 function press(buttons, pressed) {
   buttons.forEach((button) => button.setAttribute("aria-pressed", String(button === pressed)));
 }
 
-// -- edges of a picture ---------------------------------------------------------------------------
-
-{
-  const card = $("#edges");
-  const drop = $("#drop");
-  const buttons = card.querySelectorAll("[data-photograph]");
-  let image = null;
-
-  const request = caller(card, "images/edges", ({ edges_png, gradient }) => {
-    setPicture($("#edge-picture"), asBytes(edges_png), "image/png");
-    paint($("#gradient"), gradient);
+/** Take a file from an input, or one that is dropped anywhere on a card. */
+function takeFiles(card, input, take) {
+  input.addEventListener("change", () => {
+    const [file] = input.files;
+    input.value = ""; // so that the same file can be chosen again
+    if (file) take(file);
   });
-  const send = () => {
-    if (image) request({ image, sigma: Number($("#sigma").value) }, "Looking for edges");
+  let depth = 0; // of the elements in the card that a file is dragged over
+  const mark = (by) => {
+    depth = Math.max(0, depth + by);
+    card.classList.toggle("over", depth > 0);
   };
-  const sendSoon = settled(send, 80);
-
-  const use = (bytes, type, pressed = null) => {
-    image = bytes;
-    press(buttons, pressed);
-    setPicture($("#original"), bytes, type);
-    send();
-  };
-
-  const choose = async (file) => {
-    if (file) use(new Uint8Array(await file.arrayBuffer()), file.type);
-  };
-  buttons.forEach((button) =>
-    button.addEventListener("click", async () => {
-      const response = await fetch(`page/photographs/${button.dataset.photograph}.jpg`);
-      use(new Uint8Array(await response.arrayBuffer()), "image/jpeg", button);
-    }),
-  );
-  $("#picture").addEventListener("change", (event) => choose(event.target.files[0]));
-  $("#sigma").addEventListener("input", (event) => {
-    const value = Number(event.target.value);
-    $("#sigma-value").textContent = `${value} pixel${value === 1 ? "" : "s"}`;
-    sendSoon();
+  card.addEventListener("dragenter", () => mark(1));
+  card.addEventListener("dragleave", () => mark(-1));
+  card.addEventListener("drop", (event) => {
+    mark(-depth);
+    const [file] = event.dataTransfer.files;
+    if (file) take(file);
   });
-  for (const kind of ["dragover", "dragleave", "drop"]) {
-    drop.addEventListener(kind, (event) => {
-      event.preventDefault();
-      drop.classList.toggle("over", kind === "dragover");
-      if (kind === "drop") choose(event.dataTransfer.files[0]);
-    });
-  }
-  buttons[0].click();
 }
 
-function setPicture(element, bytes, type) {
-  URL.revokeObjectURL(element.src);
-  element.src = URL.createObjectURL(new Blob([bytes], { type }));
+// A file that misses the cards would otherwise take the place of the page.
+for (const kind of ["dragover", "drop"]) {
+  document.addEventListener(kind, (event) => event.preventDefault());
+}
+
+async function read(file) {
+  try {
+    return new Uint8Array(await file.arrayBuffer());
+  } catch {
+    throw new ServiceError(`${file.name} cannot be read.`);
+  }
 }
 
 function asBytes(value) {
   return typeof value === "string" ? fromBase64(value) : value;
 }
 
+function setSource(element, bytes, type) {
+  URL.revokeObjectURL(element.src);
+  element.src = URL.createObjectURL(new Blob([bytes], { type }));
+}
+
+/** What an array is, as people write it: "a Float32Array of 427 × 640". */
+function describe({ data, shape }) {
+  return `a ${data.constructor.name} of ${shape.join("\u00a0×\u00a0")}`;
+}
+
+// -- edges of a picture ---------------------------------------------------------------------------
+
+let firstPicture; // settled when it is there
+
+{
+  const card = $("#edges");
+  const buttons = card.querySelectorAll("[data-photograph]");
+  const request = caller(card, "images/edges");
+  const sigma = $("#sigma");
+  let shown = null; // the picture whose edges are seen, to which the slider belongs
+
+  /** Look for edges; the three pictures and the pressed button change together, or not at all. */
+  const send = (readImage, type, name, button) =>
+    request(
+      async () => ({ image: await readImage(), sigma: Number(sigma.value) }),
+      ({ edges_png, gradient }, { image }) => {
+        const edges = asBytes(edges_png);
+        if (image !== shown?.image) setSource($("#original"), image, type);
+        setSource($("#edge-picture"), edges, "image/png");
+        paint($("#gradient"), gradient);
+        $("#original + figcaption").textContent = `${name}, sent as ${bytesText(image.length)}`;
+        $("#edge-picture + figcaption").textContent =
+          `Its edges, received as a PNG of ${bytesText(edges.length)}`;
+        $("#gradient + figcaption").textContent =
+          `Its gradient, received as ${describe(gradient)} and painted here`;
+        press(buttons, button);
+        shown = { image, type, name, button };
+      },
+      `Looking for edges in ${name}`,
+    );
+
+  const sendPhotograph = (button) => {
+    request.cancel();
+    const path = `page/photographs/${button.dataset.photograph}.jpg`;
+    return send(() => download(path), "image/jpeg", button.textContent, button);
+  };
+  buttons.forEach((button) => button.addEventListener("click", () => sendPhotograph(button)));
+  takeFiles(card, $("#picture"), (file) => {
+    request.cancel();
+    send(() => read(file), file.type, file.name, null);
+  });
+  sigma.addEventListener("input", () => {
+    const value = Number(sigma.value);
+    $("#sigma-value").textContent = `${value} ${value === 1 ? "pixel" : "pixels"}`;
+    if (shown) send(() => shown.image, shown.type, shown.name, shown.button);
+  });
+  firstPicture = sendPhotograph(buttons[0]);
+}
+
 // -- a digit --------------------------------------------------------------------------------------
 
 {
-  const card = $("#digit");
-  const bars = Array.from({ length: 10 }, (_, digit) => {
+  const guess = $("#guess");
+  const chart = $("#probabilities");
+  const columns = Array.from({ length: 10 }, (_, digit) => {
     const column = document.createElement("div");
-    column.innerHTML = `<i style="height: 0"></i><b>${digit}</b>`;
-    $("#probabilities").append(column);
-    return column.firstChild;
+    const bar = document.createElement("i");
+    const name = document.createElement("b");
+    name.textContent = digit;
+    column.append(bar, name);
+    chart.append(column);
+    return { column, bar };
   });
-  const show = ({ digits, probabilities }) => {
-    $("#guess").textContent = digits[0];
-    bars.forEach((bar, digit) => (bar.style.height = `${probabilities.data[digit] * 4}rem`));
-  };
-  const request = caller(card, "digits/classify", show);
-  const send = settled((pixels) => request({ images: new NDArray(pixels, [1, 8, 8]) }), 60);
-  const pad = makePad($("#pad"), send);
-  $("#clear").addEventListener("click", () => {
-    pad.clear();
-    $("#guess").textContent = "?";
-    bars.forEach((bar) => (bar.style.height = "0"));
+  const request = caller($("#digit"), "digits/classify");
+
+  function show(likely, probabilities) {
+    guess.textContent = likely ?? "?";
+    columns.forEach(({ column, bar }, digit) => {
+      bar.style.height = `${100 * (probabilities?.data[digit] ?? 0)}%`;
+      column.classList.toggle("likely", digit === likely);
+    });
+    const percent = probabilities && Math.round(100 * probabilities.data[likely]);
+    chart.setAttribute(
+      "aria-label",
+      probabilities ? `${likely}: ${percent} percent` : "Probability of each digit",
+    );
+  }
+
+  const pad = makePad($("#pad"), {
+    drawn: (pixels) =>
+      request(
+        () => ({ images: new NDArray(pixels, [1, 8, 8]) }),
+        ({ digits, probabilities }) => show(digits[0], probabilities),
+      ),
+    cleared: () => {
+      request.cancel();
+      show(null, null);
+    },
   });
+  $("#clear").addEventListener("click", pad.clear);
 }
 
 // -- a sound --------------------------------------------------------------------------------------
@@ -150,35 +262,45 @@ function asBytes(value) {
 {
   const card = $("#sound");
   const buttons = card.querySelectorAll("[data-sound]");
-  let wav = null;
+  const request = caller(card, "spectrogram");
+  const exponent = $("#window");
+  let shown = null; // the sound whose spectrogram is seen
 
-  const request = caller(card, "spectrogram", ({ amplitudes }) =>
-    paint($("#spectrogram"), amplitudes, { upwards: true, decibels: true }),
-  );
-  const send = () => {
-    if (wav) request({ wav, window: 2 ** Number($("#window").value) }, "Looking for frequencies");
-  };
-  const use = (bytes, pressed = null) => {
-    wav = bytes;
-    press(buttons, pressed);
-    const player = $("#player");
-    URL.revokeObjectURL(player.src);
-    player.src = URL.createObjectURL(new Blob([bytes], { type: "audio/wav" }));
-    send();
-  };
+  const send = (readWav, button) =>
+    request(
+      async () => ({ wav: await readWav(), window: 2 ** Number(exponent.value) }),
+      ({ amplitudes, rate, times }, { wav }) => {
+        paint($("#spectrogram"), amplitudes, { upwards: true, decibels: true });
+        const kilohertz = (value) => `${Number((value / 1000).toFixed(1))} kHz`;
+        $("#highest").textContent = kilohertz(rate / 2);
+        $("#middle").textContent = kilohertz(rate / 4);
+        $("#end").textContent = `${(times.data.at(-1) + times.data[0]).toFixed(1)} s`;
+        $("#spectrogram-caption").textContent =
+          `Its spectrogram, received as ${describe(amplitudes)} and painted here`;
+        if (wav !== shown?.wav) setSource($("#player"), wav, "audio/wav");
+        press(buttons, button);
+        shown = { wav, button };
+      },
+      "Looking for frequencies",
+    );
 
   const made = { chord, sweep };
   buttons.forEach((button) =>
-    button.addEventListener("click", () => use(made[button.dataset.sound](), button)),
+    button.addEventListener("click", () => {
+      request.cancel();
+      send(made[button.dataset.sound], button);
+    }),
   );
-  $("#wav").addEventListener("change", async (event) => {
-    const [file] = event.target.files;
-    if (file) use(new Uint8Array(await file.arrayBuffer()));
+  takeFiles(card, $("#wav"), (file) => {
+    request.cancel();
+    send(() => read(file), null);
   });
-  const sendSoon = settled(send, 80);
-  $("#window").addEventListener("input", (event) => {
-    $("#window-value").textContent = `${2 ** Number(event.target.value)} frames`;
-    sendSoon();
+  exponent.addEventListener("input", () => {
+    $("#window-value").textContent = `${2 ** Number(exponent.value)} frames`;
+    if (shown) send(() => shown.wav, shown.button);
   });
-  buttons[0].click();
+  // Two cards that compare at the same time would take each other's.
+  firstPicture.finally(() => {
+    if (!card.dataset.state && !card.ariaBusy) buttons[0].click();
+  });
 }

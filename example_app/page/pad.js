@@ -6,9 +6,10 @@ const STEP = 8;
 
 /**
  * @param {HTMLCanvasElement} canvas of 256 x 256 pixels
- * @param {(pixels: Float32Array) => void} drawn called with 64 pixels after each stroke's step
+ * @param {{drawn: (pixels: Float32Array) => void, cleared: () => void}} listeners
+ *   `drawn` is called with 64 pixels after each step of a stroke
  */
-export function makePad(canvas, drawn) {
+export function makePad(canvas, { drawn, cleared }) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const pen = { x: SIDE / 2, y: SIDE / 2 };
   let picture = null; // without the mark that shows where the keyboard's pen is
@@ -17,6 +18,11 @@ export function makePad(canvas, drawn) {
     context.fillStyle = "#fff";
     context.fillRect(0, 0, SIDE, SIDE);
     picture = null;
+  }
+
+  function clearAll() {
+    clear();
+    cleared();
   }
 
   function line(x, y) {
@@ -91,7 +97,7 @@ export function makePad(canvas, drawn) {
       const [x, y] = [within(pen.x + STEP * step[0]), within(pen.y + STEP * step[1])];
       if (isDown) line(x, y);
       [pen.x, pen.y] = [x, y];
-    } else clear();
+    } else clearAll();
     mark();
   });
   canvas.addEventListener("keyup", (event) => {
@@ -103,5 +109,5 @@ export function makePad(canvas, drawn) {
   });
 
   clear();
-  return { clear };
+  return { clear: clearAll };
 }

@@ -22,15 +22,7 @@ export async function call(path, document, mode, { signal, progress } = {}) {
     mode === "binary"
       ? { "Content-Type": BINARY, Accept: `${BINARY}; arrays=map` }
       : { "Content-Type": "application/json", Accept: "application/json" };
-  let response;
-  let bytes;
-  try {
-    response = await fetch(path, { method: "POST", body, headers, signal });
-    bytes = await download(response, progress);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new ServiceError("The service cannot be reached. Is it still running?");
-  }
+  const { response, bytes } = await fetched(path, { method: "POST", body, headers, signal }, progress);
   const isBinary = response.headers.get("Content-Type")?.includes("msgpack");
   const value = isBinary ? unpack(bytes) : fromJson(JSON.parse(new TextDecoder().decode(bytes)));
   const milliseconds = performance.now() - began;
@@ -39,7 +31,24 @@ export async function call(path, document, mode, { signal, progress } = {}) {
   return { value, sent, received: bytes.length, milliseconds };
 }
 
-async function download(response, progress) {
+/** The bytes of a file that the service has. */
+export async function download(path) {
+  const { response, bytes } = await fetched(path, {});
+  if (!response.ok) throw new ServiceError(reason(null, response.status));
+  return bytes;
+}
+
+async function fetched(path, options, progress) {
+  try {
+    const response = await fetch(path, options);
+    return { response, bytes: await readBody(response, progress) };
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServiceError("The service cannot be reached. Is it still running?");
+  }
+}
+
+async function readBody(response, progress) {
   const total = Number(response.headers.get("Content-Length"));
   if (!progress || !response.body || !total) return new Uint8Array(await response.arrayBuffer());
   const whole = new Uint8Array(total);
@@ -90,7 +99,11 @@ function fromJson(value) {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fromJson(item)]));
 }
 
+// Browsers have base64 for bytes of their own, which is fast; older ones have it for text alone.
+const hasBase64 = "fromBase64" in Uint8Array;
+
 function base64(bytes) {
+  if (hasBase64) return bytes.toBase64();
   let text = "";
   for (let at = 0; at < bytes.length; at += 0x8000) {
     text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
@@ -100,6 +113,10 @@ function base64(bytes) {
 
 /** Bytes of base64 in either alphabet: pydantic writes the one for URLs. */
 export function fromBase64(text) {
-  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(plain, (character) => character.charCodeAt(0));
+  const standard = text.replaceAll("-", "+").replaceAll("_", "/");
+  if (hasBase64) return Uint8Array.fromBase64(standard);
+  const plain = atob(standard);
+  const bytes = new Uint8Array(plain.length);
+  for (let at = 0; at < plain.length; at++) bytes[at] = plain.charCodeAt(at);
+  return bytes;
 }

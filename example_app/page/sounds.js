@@ -3,13 +3,19 @@
 const RATE = 22_050;
 const SECONDS = 2;
 
-/** A chord of A major, its notes starting one after the other. */
+/** A chord of A major on strings, plucked one after the other: the higher overtones fade sooner. */
 export function chord() {
   const notes = [220, 277.18, 329.63, 440];
+  const overtones = Array.from({ length: 16 }, (_, index) => index + 1);
+  const string = (frequency, age) =>
+    overtones.reduce(
+      (sum, n) => sum + (Math.exp(-n * age) / n) * Math.sin(2 * Math.PI * n * frequency * age),
+      0,
+    );
   return wav((time) =>
     notes.reduce((sum, frequency, index) => {
       const age = time - 0.3 * index;
-      return age < 0 ? sum : sum + 0.2 * Math.exp(-1.5 * age) * Math.sin(2 * Math.PI * frequency * age);
+      return age < 0 ? sum : sum + 0.15 * string(frequency, age);
     }, 0),
   );
 }

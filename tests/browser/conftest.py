@@ -39,7 +39,7 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _browser() -> Iterator[webdriver.Chrome]:
+def browser() -> Iterator[webdriver.Chrome]:
     if CHROMIUM is None or CHROMEDRIVER is None:
         pytest.skip("chromium and chromedriver are not installed: make browser installs them")
     options = webdriver.ChromeOptions()
@@ -53,12 +53,12 @@ def _browser() -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture
-def page(_browser: webdriver.Chrome, url: str) -> Iterator[webdriver.Chrome]:
+def page(browser: webdriver.Chrome, url: str) -> Iterator[webdriver.Chrome]:
     """The page, freshly loaded; a test fails if the browser logged an error meanwhile."""
-    _browser.set_window_size(1200, 1400)
-    _browser.get(url)
-    yield _browser
-    logged = [entry for entry in _browser.get_log("browser") if entry["level"] == "SEVERE"]
+    browser.set_window_size(1200, 1400)
+    browser.get(url)
+    yield browser
+    logged = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert not [entry for entry in logged if "status of 422" not in entry["message"]]
 
 

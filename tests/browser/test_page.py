@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +67,10 @@ def picture(folder: Path, name: str = "small.png") -> Path:
 
 def costs(page: Chrome, card: str) -> dict[str, list[str]]:
     """What the chart of a card says: for each heading, JSON and msgpack."""
-    lines = find(page, f"{card} .chart").text.splitlines()
+    summary, *lines = find(page, f"{card} .chart").text.splitlines()
+    assert re.fullmatch(
+        r"In msgpack \d+ % (fewer|more) bytes and \d+ % (less|more) time than in JSON\.", summary
+    )
     found: dict[str, list[str]] = {}
     for line in lines:
         if line.startswith(("Bytes", "Milliseconds")):
@@ -81,6 +85,18 @@ def number(text: str) -> float:
     return float(value) * {"B": 1, "kB": 1e3, "MB": 1e6, "ms": 1}[unit]
 
 
+def keep_picture(page: Chrome, path: Path) -> None:
+    """Save a picture of the whole page, however long it is."""
+    height, width = page.execute_script(
+        "const page = document.documentElement; return [page.scrollHeight, page.clientWidth]"
+    )
+    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    answer = page.execute_cdp_cmd(
+        "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
+    )
+    path.write_bytes(base64.b64decode(answer["data"]))
+
+
 def test_a_photograph_is_there_from_the_start(page: Chrome, artifacts: Path) -> None:
     for card in ("#edges", "#sound"):
         wait_until_done(page, card)
@@ -92,13 +108,21 @@ def test_a_photograph_is_there_from_the_start(page: Chrome, artifacts: Path) -> 
             page.execute_script(f"return document.querySelector('{selector}').naturalWidth") == 640
         )
     found = costs(page, "#edges")
-    assert list(found) == ["Bytes sent", "Bytes received", "Milliseconds, all in all"]
+    assert list(found)[:2] == ["Bytes sent", "Bytes received"]
+    assert re.fullmatch(r"Milliseconds(, median of [2-5] calls)?", list(found)[2])
     for heading in ("Bytes sent", "Bytes received"):
         json, binary = map(number, found[heading])
         assert 1.3 < json / binary < 1.36  # what base64 adds
-    page.save_screenshot(str(artifacts / "page.png"))
+    captions = [caption.text for caption in page.find_elements(By.TAG_NAME, "figcaption")]
+    assert len(captions) == 4
+    assert captions[0] == "China, sent as 196.7 kB"
+    assert re.search(r"a Float32Array of 427 . 640 and painted here", captions[2])
+    assert re.search(r"a Float32Array of 513 . 85 and painted here", captions[3])
+    assert captions[1].startswith("Its edges, received as a PNG of ")
+    keep_picture(page, artifacts / "page.png")
     with Image.open(artifacts / "page.png") as screenshot:
-        assert screenshot.size[0] == 1200
+        assert screenshot.size[0] > 1100
+        assert screenshot.size[1] > 1400
         assert np.asarray(screenshot.convert("L")).std() > 10
 
 
@@ -150,30 +174,52 @@ def test_what_is_no_picture_is_said_so(page: Chrome, tmp_path: Path) -> None:
     status = find(page, "#edges .status")
     assert status.text == "The image is not a readable JPEG or PNG file."
     assert "bad" in status.get_attribute("class")
+    # What is seen belongs together, and so does what the slider sends.
+    assert find(page, "#original + figcaption").text == "China, sent as 196.7 kB"
+    assert find(page, "[data-photograph=china]").get_attribute("aria-pressed") == "true"
+    find(page, "#sigma").send_keys(Keys.ARROW_RIGHT)
+    wait_until_done(page, "#edges")
+    forget(page, "#edges")
+    find(page, "#picture").send_keys(str(tmp_path / "no.png"))  # once more the same file
+    wait_until_done(page, "#edges", "failed")
     find(page, "#picture").send_keys(str(picture(tmp_path)))
     wait_until_done(page, "#edges")
     assert status.text == ""
 
 
-def test_a_dropped_file(page: Chrome) -> None:
-    wait_until_done(page, "#edges")
-    forget(page, "#edges")
-    page.execute_async_script(
+def drop(page: Chrome, selector: str) -> bool:
+    """Drop a PNG of 30 x 20 pixels; say whether the browser would open it in place of the page."""
+    return page.execute_async_script(
         """
-        const done = arguments[0];
+        const [selector, done] = arguments;
         const canvas = new OffscreenCanvas(30, 20);
         canvas.getContext("2d").fillRect(5, 5, 9, 9);
         canvas.convertToBlob().then((blob) => {
-          const data = new DataTransfer();
-          data.items.add(new File([blob], "a.png", { type: "image/png" }));
-          document.querySelector("#drop").dispatchEvent(
-            new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
-          done();
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([blob], "a.png", { type: "image/png" }));
+          const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+          done(document.querySelector(selector).dispatchEvent(event));
         });
-        """
+        """,
+        selector,
     )
+
+
+@pytest.mark.parametrize("target", ["#drop", "#gradient"])
+def test_a_dropped_file(page: Chrome, target: str) -> None:
+    wait_until_done(page, "#edges")
+    forget(page, "#edges")
+    assert not drop(page, target)
     wait_until_done(page, "#edges")
     assert pixels(page, "#gradient").shape[:2] == (20, 30)
+    assert find(page, "#original + figcaption").text.startswith("a.png, sent as ")
+    assert find(page, "[data-photograph=china]").get_attribute("aria-pressed") == "false"
+
+
+def test_a_file_that_misses_the_cards_does_not_replace_the_page(page: Chrome) -> None:
+    wait_until_done(page, "#edges")
+    assert not drop(page, "footer")
+    assert pixels(page, "#gradient").shape[:2] == (427, 640)
 
 
 def likely(page: Chrome) -> str:
@@ -206,6 +252,34 @@ def test_a_digit_is_classified_as_it_is_drawn(page: Chrome) -> None:
     assert (pixels(page, "#pad") == 255).all()
 
 
+def test_a_digit_is_classified_while_the_pen_moves_on(page: Chrome) -> None:
+    for card in ("#edges", "#sound"):
+        wait_until_done(page, card)
+    guesses = page.execute_async_script(
+        """
+        const done = arguments[0];
+        const pad = document.querySelector("#pad");
+        const box = pad.getBoundingClientRect();
+        pad.setPointerCapture = () => {};  // there is no such pointer
+        const send = (kind, part) => pad.dispatchEvent(new PointerEvent(kind, {
+          buttons: 1, clientX: box.x + box.width / 2, clientY: box.y + box.height * part}));
+        const guesses = new Set();
+        const began = performance.now();
+        send("pointerdown", 0.2);
+        (function move() {
+          // Never a pause between two moves, until the digit has been classified.
+          const time = performance.now() - began;
+          guesses.add(document.querySelector("#guess").textContent);
+          if (guesses.size > 1 || time > 10_000) return done([...guesses]);
+          send("pointermove", 0.2 + 0.6 * Math.min(1, time / 1000));
+          requestAnimationFrame(move);
+        })();
+        """
+    )
+    assert guesses[0] == "?"
+    assert guesses[1].isdigit()
+
+
 def test_a_digit_by_keyboard(page: Chrome) -> None:
     pad = find(page, "#pad")
     page.execute_script("arguments[0].focus()", pad)
@@ -221,6 +295,7 @@ def test_a_digit_by_keyboard(page: Chrome) -> None:
     assert find(page, "#guess").text == likely(page)
     page.execute_script("arguments[0].focus()", pad)
     ActionChains(page).send_keys(Keys.DELETE).perform()
+    assert find(page, "#guess").text == "?"
     page.execute_script("arguments[0].blur()", pad)
     assert (pixels(page, "#pad") == 255).all()
 
@@ -233,6 +308,11 @@ def test_the_spectrogram_of_a_sweep_rises(page: Chrome) -> None:
     shown = pixels(page, "#spectrogram")[..., :3].sum(axis=2)
     assert shown.shape[0] == 513
     loudest = shown.argmax(axis=0)  # row 0 is the highest frequency
+    assert [find(page, f"#{name}").text for name in ("highest", "middle", "end")] == [
+        "11 kHz",
+        "5.5 kHz",
+        "2.0 s",
+    ]
     assert loudest[5] > loudest[len(loudest) // 2] > loudest[-5]
     assert find(page, "#player").get_attribute("src").startswith("blob:")
 
@@ -250,6 +330,36 @@ def test_a_wav_file_and_a_window_that_is_too_long_for_it(page: Chrome, tmp_path:
     assert pixels(page, "#spectrogram").shape[0] == 4097
 
 
+def test_progress_is_shown(page: Chrome) -> None:
+    for card in ("#edges", "#sound"):
+        wait_until_done(page, card)
+    bar = find(page, "#edges progress")
+    assert not bar.is_displayed()
+    page.execute_cdp_cmd("Network.enable", {})
+    slow = {"offline": False, "latency": 0, "uploadThroughput": -1}
+    page.execute_cdp_cmd(
+        "Network.emulateNetworkConditions", {**slow, "downloadThroughput": 300_000}
+    )
+    try:
+        find(page, "[data-photograph=flower]").click()
+        wait(page, bar.is_displayed, "a bar")
+        assert find(page, "#edges .status").text == "Looking for edges in Flower …"
+        assert find(page, "#edges").get_attribute("aria-busy") == "true"
+        assert find(page, "#original + figcaption").text.startswith("China")
+        wait(page, lambda: 0 < float(bar.get_attribute("value") or 0) < 1, "a part of the answer")
+        wait(
+            page,
+            lambda: find(page, "#edges .status").text == "Comparing with JSON …",
+            "the comparison",
+        )
+        assert find(page, "#original + figcaption").text.startswith("Flower")
+    finally:
+        page.execute_cdp_cmd("Network.emulateNetworkConditions", {**slow, "downloadThroughput": -1})
+    wait_until_done(page, "#edges")
+    assert find(page, "#edges .status").text == ""
+    assert not bar.is_displayed()
+
+
 def test_a_service_that_is_gone_is_said_so(page: Chrome) -> None:
     wait_until_done(page, "#edges")
     page.execute_cdp_cmd("Network.enable", {})
@@ -258,9 +368,14 @@ def test_a_service_that_is_gone_is_said_so(page: Chrome) -> None:
     try:
         find(page, "#sigma").send_keys(Keys.HOME)
         wait_until_done(page, "#edges", "failed")
-        assert find(page, "#edges .status").text == (
-            "The service cannot be reached. Is it still running?"
-        )
+        status = find(page, "#edges .status")
+        assert status.text == "The service cannot be reached. Is it still running?"
+        # A photograph comes from the service as well.
+        forget(page, "#edges")
+        find(page, "[data-photograph=flower]").click()
+        wait_until_done(page, "#edges", "failed")
+        assert status.text == "The service cannot be reached. Is it still running?"
+        assert find(page, "[data-photograph=china]").get_attribute("aria-pressed") == "true"
     finally:
         online = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
         page.execute_cdp_cmd("Network.emulateNetworkConditions", online)
@@ -289,7 +404,7 @@ def test_narrow_screens_and_dark_mode(page: Chrome, artifacts: Path, scheme: str
             for name in ("backgroundColor", "color")
         )
         assert (sum(ground) > sum(ink)) == (scheme == "light")
-        (artifacts / f"narrow-{scheme}.png").write_bytes(page.get_screenshot_as_png())
+        keep_picture(page, artifacts / f"narrow-{scheme}.png")
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
@@ -300,3 +415,98 @@ def test_nothing_comes_from_another_host(page: Chrome, url: str) -> None:
     loaded = page.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
     assert loaded
     assert all(name.startswith((url, "blob:", "data:")) for name in loaded)
+
+
+def luminance(colour: tuple[int, ...]) -> float:
+    """Relative luminance of an sRGB colour, from 0 to 1 (WCAG 2.2)."""
+    parts = [part / 255 for part in colour]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours in hexadecimal, from 1 to 21 (WCAG 2.2)."""
+    lights = []
+    for colour in (one, other):
+        digits_ = colour.strip().removeprefix("#")
+        if len(digits_) == 3:
+            digits_ = "".join(2 * digit for digit in digits_)
+        lights.append(luminance(tuple(bytes.fromhex(digits_))))
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(page: Chrome, scheme: str) -> None:
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    try:
+        names = ("ground", "card", "ink", "faint", "edge", "binary", "json", "bad", "focus")
+        colours = {
+            name: page.execute_script(
+                "return getComputedStyle(document.documentElement).getPropertyValue(arguments[0])",
+                f"--{name}",
+            )
+            for name in names
+        }
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    for ground in ("ground", "card"):
+        for text in ("ink", "faint", "bad", "focus"):  # AA 1.4.3
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+        for line in ("edge", "binary", "json", "focus"):  # AA 1.4.11
+            assert contrast(colours[line], colours[ground]) >= 3, (line, ground)
+
+
+def test_what_has_the_focus_has_a_ring(page: Chrome) -> None:
+    wait_until_done(page, "#edges")
+    reached = []
+    for _ in range(20):
+        ActionChains(page).send_keys(Keys.TAB).perform()
+        reached.append(
+            page.execute_script(
+                """
+                const element = document.activeElement;
+                // The ring of an input for files is around its label.
+                const ringed = element.type === "file" ? element.parentElement : element;
+                const { outlineStyle, outlineWidth } = getComputedStyle(ringed);
+                const name = element.id || element.dataset.photograph || element.dataset.sound;
+                return [name || element.tagName, `${outlineStyle} ${outlineWidth}`];
+                """
+            )
+        )
+        if reached[-1][0] == "A":
+            break
+    assert list(dict.fromkeys(name for name, _ in reached)) == [  # a player has several stops
+        *("china", "flower", "picture", "sigma", "pad", "clear"),
+        *("chord", "sweep", "wav", "window", "player", "A"),
+    ]
+    # The buttons of a player have the browser's own rings.
+    assert {ring for name, ring in reached if name != "player"} == {"solid 3px"}
+
+
+@pytest.mark.parametrize("has_own_base64", [True, False])
+def test_both_modes_give_the_same_values(page: Chrome, has_own_base64: bool) -> None:
+    wait_until_done(page, "#edges")
+    equal, size = page.execute_async_script(
+        """
+        const [hasOwn, done] = arguments;
+        if (!hasOwn) delete Uint8Array.fromBase64;
+        import(`/page/service.js?own=${hasOwn}`).then(async ({ call, download, fromBase64 }) => {
+          const document_ = { image: await download("/page/photographs/china.jpg") };
+          const binary = (await call("images/edges", document_, "binary")).value;
+          const json = (await call("images/edges", document_, "json")).value;
+          const same = (one, other) =>
+            one.length === other.length && one.every((value, at) => value === other[at]);
+          done([
+            same(binary.gradient.data, json.gradient.data) &&
+              same(binary.edges_png, fromBase64(json.edges_png)),
+            binary.gradient.data.length,
+          ]);
+        });
+        """,
+        has_own_base64,
+    )
+    assert equal
+    assert size == 427 * 640

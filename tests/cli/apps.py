@@ -50,6 +50,16 @@ async def teapot() -> None:
     raise HTTPException(418, {"pot": "short\x1b[31m and stout"})
 
 
+@app.get("/reason")
+async def reason() -> None:
+    raise HTTPException(409, "a long reason, " * 20)
+
+
+@app.get("/moved")
+async def moved() -> Response:
+    return Response(status_code=307, headers={"Location": "/text"})
+
+
 @app.get("/text")
 async def text() -> Response:
     return PlainTextResponse("one\ntwo \x1b[31mred\n")

@@ -52,6 +52,28 @@ def run(
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def run_in_terminal(*arguments: str | Path, folder: Path) -> Done:
+    """Run the command line to its end, with a terminal for what it says beside its output."""
+    ours, theirs = os.openpty()
+    with open(ours, "rb", buffering=0) as screen:
+        with subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            cwd=folder,
+            env=_ENVIRONMENT,
+        ) as process:
+            os.close(theirs)
+            said = b""
+            with contextlib.suppress(OSError):  # EIO: the other end is closed
+                while part := screen.read(4096):
+                    said += part
+            assert process.stdout is not None
+            out = process.stdout.read()
+        return Done(process.returncode, out.decode(), said.decode())
+
+
 class Served(NamedTuple):
     """A server that was started by ``serve``."""
 

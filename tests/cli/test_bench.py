@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,20 @@ import pytest
 
 from binary_middleware.cli.bar_chart import Bar, Group, to_svg, to_text
 from binary_middleware.cli.rounds import Figures, measure
-from tests.cli.shell import run
+from tests.cli.shell import run, run_in_terminal
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
+def test_a_terminal_is_told_how_far_it_is(tmp_path: Path, binary_url: str) -> None:
+    np.save(tmp_path / "samples.npy", np.zeros(3, "f4"))
+    arguments = ("bench", f"{binary_url}/signal", "--npy", "samples=samples.npy")
+    done = run_in_terminal(*arguments, "--rounds", "3", folder=tmp_path)
+    assert done.code == 0
+    assert "\r" not in done.out
+    lines = [line.strip() for line in done.err.split("\r") if line]
+    assert lines == [*(f"{number} of 3 calls in each mode" for number in range(3)), ""]
+    done = run_in_terminal(*arguments, "--seconds", "0.01", folder=tmp_path)
+    assert "\r2 calls in each mode " in done.err
 
 
 def test_an_endpoint_is_measured_in_both_modes(tmp_path: Path, binary_url: str) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from binary_middleware.cli.saving import save
 from binary_middleware.client import Progress
 from binary_middleware.client.flow import NO_DOCUMENT
 from tests.cli.apps import HOSTILE_NAMES
-from tests.cli.shell import run
+from tests.cli.shell import COMMAND, REPOSITORY, run, run_in_terminal
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 SAMPLES = np.array([[1, 2, 3], [4, 5, 6]], "f4")
@@ -110,6 +113,19 @@ def test_large_bodies_have_a_bar(folder: Path, binary_url: str) -> None:
     assert "\r" not in run(*arguments, folder=folder).err  # it is no terminal
 
 
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
+def test_a_terminal_shows_the_bar_of_its_own_accord(folder: Path, binary_url: str) -> None:
+    np.save(folder / "large.npy", np.zeros(500_000, "f4"))
+    arguments = ("call", f"{binary_url}/signal", "--npy")
+    done = run_in_terminal(*arguments, "samples=large.npy", folder=folder)
+    assert done.code == 0
+    assert "\rupload   [###" in done.err
+    assert "\rdownload [##############################] 100%  1.91 MiB of 1.91 MiB" in done.err
+    assert "load" not in run_in_terminal(*arguments, "samples=samples.npy", folder=folder).err
+    quiet = run_in_terminal(*arguments, "samples=large.npy", "--no-progress", folder=folder)
+    assert "load" not in quiet.err
+
+
 def test_a_bar_only_where_it_is_worth_one(capsys: pytest.CaptureFixture[str]) -> None:
     bar = ProgressBar()
     bar(Progress("upload", 500, 1000))
@@ -152,7 +168,7 @@ def test_problem_details_of_a_refusal(folder: Path, binary_url: str) -> None:
         (["nothing"], 2, "Error: 'nothing' is not a URL such as http://127.0.0.1:8000/path"),
         (["http://"], 2, "Error: 'http://' is not a URL"),
         (["http://[x/"], 2, "Error: 'http://[x/' is not a URL"),
-        (["http://127.0.0.1:1/"], 1, "Error: the call failed: "),
+        (["http://u:p@127.0.0.1:1/"], 1, "Error: the call failed: cannot connect to 127.0.0.1:1: "),
         (["http://127.0.0.1:1/", "a"], 2, "Error: 'a' must be KEY=VALUE"),
         (["http://127.0.0.1:1/", "a=1", "a=2"], 2, "Error: a is given twice"),
         (["http://127.0.0.1:1/", "--header", "x"], 2, "Error: 'x' is not a header field"),
@@ -172,6 +188,32 @@ def test_a_failure_is_one_line(folder: Path, arguments: list[str], code: int, sa
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith(said)
     assert done.err.count("\n") == 1
+
+
+def test_a_reason_is_shown_whole(binary_url: str) -> None:
+    done = run("call", f"{binary_url}/reason", "--width", "5")
+    assert (done.code, done.out) == (1, "")
+    assert f'detail: "{"a long reason, " * 20}"' in done.err
+
+
+def test_a_redirect_is_followed_if_that_is_asked_for(binary_url: str) -> None:
+    done = run("call", f"{binary_url}/moved")
+    assert done.code == 1
+    assert done.err.splitlines()[1:] == ["redirected to /text; -L follows"]
+    assert run("call", f"{binary_url}/moved", "-L").out.startswith("one\n")
+
+
+def test_ctrl_c_is_not_a_failed_call() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        command = [*COMMAND, "call", f"http://127.0.0.1:{server.getsockname()[1]}/"]
+        with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE) as process:
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(5) == b"GET /"  # it waits for an answer from now on
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, b"\nInterrupted.\n")
 
 
 def test_an_answer_that_cannot_be_read(hostile_url: str) -> None:
