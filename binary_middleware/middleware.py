@@ -107,15 +107,20 @@ class BinaryMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        outer = scope.get(SCOPE_KEY)
-        if isinstance(outer, Exchange):
-            scope = outer.step_aside(scope)
-            if scope.get(SCOPE_KEY) is outer:  # it was too late
+        base = scope.get(SCOPE_KEY)
+        if isinstance(base, Exchange):
+            scope = base.step_aside(scope)
+            if scope[SCOPE_KEY] is base:  # it was too late
                 await self.app(scope, receive, send)
                 return
-        negotiator = self._negotiator(scope)
-        if negotiator.options.mode == "off":
-            scope[SCOPE_KEY] = negotiator.options
+            base = scope[SCOPE_KEY]
+        if base is None and self.resolver.is_plain and "endpoint" not in scope:
+            negotiator = self._default
+        else:
+            negotiator = self._negotiator(scope, base)
+        options = negotiator.options
+        if options.mode == "off":
+            scope[SCOPE_KEY] = options
             await self.app(scope, receive, send)
             return
         content_type = accept = None
@@ -128,7 +133,6 @@ class BinaryMiddleware:
             elif name == b"if-match":
                 has_if_match = True
         plan = negotiator.plan(content_type, accept)
-        options = negotiator.options
         if plan.is_none_of_ours and options.on_exchange is None:
             scope[SCOPE_KEY] = options
             inner = _without_suffixes(scope) if has_if_match else scope
@@ -139,7 +143,8 @@ class BinaryMiddleware:
                 await send(with_vary(start))
                 await send({"type": "http.response.body", "body": b"".join(buffers)})
             finally:
-                _show_what_was_found_out(inner, scope)
+                if inner is not scope:
+                    _show_what_was_found_out(inner, scope)
             return
         exchange = Exchange(scope, receive, send, plan, options)
         try:
@@ -163,10 +168,7 @@ class BinaryMiddleware:
         if exchange.error is not None and not exchange.response_started:
             await exchange.send_error(exchange.error)
 
-    def _negotiator(self, scope: Scope) -> Negotiator:
-        base = scope.get(SCOPE_KEY)
-        if base is None and self.resolver.is_plain and "endpoint" not in scope:
-            return self._default
+    def _negotiator(self, scope: Scope, base: BinaryOptions | None) -> Negotiator:
         options = self.resolver.options(scope, base or BinaryOptions())
         negotiator = self._negotiators.get(options)
         if negotiator is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -121,30 +122,37 @@ _WIDER_KEYS: Final = (
 )
 
 
+_PLACE: Final = os.urandom(16)
+"""Stands in the place of a large buffer while everything around it is written in one go. Nobody
+else knows these bytes, so no document has them."""
+_IN_ITS_PLACE: Final = msgspec.Raw(_PLACE)
+
+
 class _Packer:
-    """Writes one document: first the objects as msgspec knows them, then the buffers."""
+    """Writes one document: first all that is small, then the large buffers in their places."""
 
     def __init__(self, arrays: str, dialect: str) -> None:
         self.arrays = arrays
         self.dialect = dialect
-        self.large = 0
-        self.written = 0  # bytes in the buffers so far
-        # The containers, by id, that hold something large further down. They are all part of
-        # the tree that ``pack`` holds, so no id is used twice.
-        self.taken_apart: set[int] = set()
+        self.large: list[_Large] = []
 
     def pack(self, obj: Any) -> list[bytes | memoryview]:
         tree = self.convert(obj)
+        small = _encoder.encode(tree)
         if not self.large:
-            return [_encoder.encode(tree)]
+            return [small]
+        *parts, rest = small.split(_PLACE)
         buffers: list[bytes | memoryview] = []
-        rest = bytearray()
-        self.write(tree, rest, buffers)
+        written = 0
+        for part, large in zip(parts, self.large, strict=True):
+            head = part + large.head_at(written + len(part))
+            buffers += (head, large.view)
+            written += len(head) + len(large.view)
         if rest:
-            buffers.append(bytes(rest))
+            buffers.append(rest)
         return buffers
 
-    # The tree, of dict, list, str, int, float, bool, None, bytes and _Large.
+    # The tree of what msgspec can write.
 
     def convert(self, obj: Any) -> Any:
         kind = type(obj)
@@ -161,7 +169,6 @@ class _Packer:
         return self.convert_other(obj)
 
     def convert_map(self, obj: Mapping[Any, Any]) -> dict[Any, Any]:
-        seen = self.large
         tree: dict[Any, Any] = {}
         for key, value in obj.items():
             if type(key) is not str:
@@ -169,16 +176,10 @@ class _Packer:
             if key in tree:
                 raise EncodeError(f"two keys become {key[:40]!r} in msgpack")
             tree[key] = value if type(value) in _ATOMS else self.convert(value)
-        if self.large != seen:
-            self.taken_apart.add(id(tree))
         return tree
 
     def convert_items(self, obj: Any) -> list[Any]:
-        seen = self.large
-        tree = list(map(self.convert, obj))  # not a comprehension, which would be a frame more
-        if self.large != seen:
-            self.taken_apart.add(id(tree))
-        return tree
+        return list(map(self.convert, obj))  # not a comprehension, which would be a frame more
 
     def convert_array(self, array: Any) -> Any:
         try:
@@ -195,9 +196,9 @@ class _Packer:
         head = bytes((others[0] + 1,)) + others[1:] + _encoder.encode(data_key)
         return self.lift(_Large(view, head, aligned=self.arrays == "map"))
 
-    def lift(self, large: _Large) -> _Large:
-        self.large += 1
-        return large
+    def lift(self, large: _Large) -> msgspec.Raw:
+        self.large.append(large)
+        return _IN_ITS_PLACE
 
     def convert_other(self, obj: Any) -> Any:
         if isinstance(obj, np.generic):
@@ -228,43 +229,6 @@ class _Packer:
         map_ = chains_map(obj) if self.dialect == "chains" else None
         return self.convert(as_json_has_it(obj)) if map_ is None else map_
 
-    # The buffers.
-
-    def write(self, node: Any, rest: bytearray, buffers: list[bytes | memoryview]) -> None:
-        """Append ``node`` to ``rest``, which moves to ``buffers`` where a large one follows."""
-        if type(node) is _Large:
-            rest += node.head_at(self.written + len(rest))
-            buffers += (bytes(rest), node.view)
-            self.written += len(rest) + len(node.view)
-            rest.clear()
-        elif id(node) not in self.taken_apart:
-            _encoder.encode_into(node, rest, -1)
-        elif type(node) is dict:
-            rest += _header(len(node), 0x80, b"\xde", b"\xdf")
-            self.write_entries(node, rest, buffers)
-        else:
-            rest += _header(len(node), 0x90, b"\xdc", b"\xdd")
-            for item in node:
-                self.write(item, rest, buffers)
-
-    def write_entries(
-        self, node: dict[str, Any], rest: bytearray, buffers: list[bytes | memoryview]
-    ) -> None:
-        run: dict[str, Any] = {}  # entries that msgspec can write together
-        for key, value in node.items():
-            if type(value) is _Large or id(value) in self.taken_apart:
-                rest += _without_header(run)
-                run.clear()
-                _encoder.encode_into(key, rest, -1)
-                self.write(value, rest, buffers)
-            else:
-                run[key] = value
-        rest += _without_header(run)
-
-
-def _without_header(map_: dict[str, Any]) -> bytes:
-    return _encoder.encode(map_)[len(_header(len(map_), 0x80, b"\xde", b"\xdf")) :]
-
 
 def _is_plain(obj: Any) -> bool:
     """Whether msgspec alone can write ``obj``, as most small documents are."""
@@ -283,12 +247,6 @@ def _is_plain(obj: Any) -> bool:
         if type(member) not in _ATOMS and not _is_plain(member):
             return False
     return True
-
-
-def _header(count: int, fix: int, short: bytes, long: bytes) -> bytes:
-    if count < 16:
-        return bytes((fix | count,))
-    return short + count.to_bytes(2) if count <= 0xFFFF else long + count.to_bytes(4)
 
 
 def dump_model(model: BaseModel) -> Any:

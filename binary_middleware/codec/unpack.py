@@ -28,6 +28,7 @@ from pydantic_core import to_jsonable_python
 from binary_middleware.codec.chains import is_chains_map, read_chains_map
 from binary_middleware.codec.pack import key_text
 from binary_middleware.errors import ContentTooLarge, DecodeError
+from binary_middleware.fields import parse_dtype
 from binary_middleware.ndarray import (
     array_header,
     count_fields,
@@ -539,8 +540,11 @@ class _Unpacker:
         description = match.end() - len(length)  # with one byte in the place of the data
         self.bytes_left -= description
         self.count_structure(description)
-        dtype, shape = array_header({b"nd": True, b"type": name, b"shape": sizes, b"data": None})
-        return self.array(start + match.end(), size, dtype, shape)
+        try:
+            dtype = parse_dtype(name)
+        except ValueError as exc:
+            raise DecodeError(str(exc)) from exc
+        return self.array(start + match.end(), size, dtype, sizes)
 
     def array(
         self, start: int, size: int, dtype: np.dtype[Any], shape: Any
@@ -552,6 +556,8 @@ class _Unpacker:
             array = view_array(data, dtype, shape)  # or it is refused
             return np.ndarray(array.shape, dtype, np.frombuffer(data, np.uint8).copy())
         array = view_array(owned[start : start + size], dtype, shape)
+        if array.flags.aligned and dtype.names is None:
+            return array
         # Memory that numpy got is aligned for any type; nobody else's need be.
         is_aligned = np.ndarray((), np.uint64, owned).flags.aligned
         shift = (start if is_aligned else self.address + start) % alignment

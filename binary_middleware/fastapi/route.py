@@ -87,11 +87,13 @@ class BinaryRoute(APIRoute):
         merged = {**dict(cls.binary_overrides), **dict(make_overrides(**options))}
         return type(cls.__name__, (cls,), {"binary_overrides": tuple(sorted(merged.items()))})
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._is_served_with_its_options(scope.get(SCOPE_KEY)):
-            await super().handle(scope, receive, send)
-        else:
-            await self._alone(scope, receive, send)
+    def handle(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        outer = scope.get(SCOPE_KEY)
+        if outer is self._known_options or self._is_served_with_its_options(outer):
+            return super().handle(scope, receive, send)
+        return self._alone(scope, receive, send)
+
+    _known_options: object = object()  # none so far
 
     def _is_served_with_its_options(self, outer: object) -> bool:
         """Whether a middleware further out has found the options of this route."""
@@ -99,8 +101,6 @@ class BinaryRoute(APIRoute):
         return isinstance(options, BinaryOptions) and (
             options is self._known_options or self._agrees_with(options)
         )
-
-    _known_options: BinaryOptions | None = None
 
     def _agrees_with(self, options: BinaryOptions) -> bool:
         nearest = with_overrides(options, self.binary_overrides, endpoint_overrides(self.endpoint))

@@ -57,11 +57,25 @@ GOALS: Final = (
         0.8,
     ),
     Goal(
+        "object lane on hypercorn, 8 MiB",
+        "array 8 MiB hypercorn",
+        "object-lane@hypercorn",
+        "limit@hypercorn",
+        1.1,
+    ),
+    Goal(
         "object lane on granian, 8 MiB",
         "array 8 MiB granian",
         "object-lane@granian",
         "starlette-echo@granian",
         0.8,
+    ),
+    Goal(
+        "object lane on granian, 8 MiB",
+        "array 8 MiB granian",
+        "object-lane@granian",
+        "limit@granian",
+        1.1,
     ),
     Goal("small document, plain route, CPU", "document", "object-lane", "fastapi-json", 0.80),
     Goal(

@@ -44,7 +44,8 @@ class ProgressBar:
         if self._on_terminal:
             self._draw("")
         else:
-            print(f"{self.done * 100 // self.total:3}% {title}", file=self._stream, flush=True)
+            line = f"{self.done * 100 // self.total:3}% {self._elapsed()} {title}"
+            print(line, file=self._stream, flush=True)
 
     def advance(self, detail: str = "") -> None:
         """One step more is done."""
@@ -58,12 +59,16 @@ class ProgressBar:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
+    def _elapsed(self) -> str:
+        """Minutes and seconds since the start."""
+        elapsed = int(time.monotonic() - self._started)
+        return f"{elapsed // 60}:{elapsed % 60:02}"
+
     def _draw(self, detail: str) -> None:
         filled = self.done * _WIDTH // self.total
-        elapsed = time.monotonic() - self._started
         line = (
             f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {self.done * 100 // self.total:3}% "
-            f"{int(elapsed) // 60}:{int(elapsed) % 60:02} {self._title}"
+            f"{self._elapsed()} {self._title}"
         )
         line = f"{line} ({detail})" if detail else line
         self._stream.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")

@@ -124,6 +124,7 @@ _ALL: Final = (
         )
         for server in ("hypercorn", "granian")
         for name, title, short in (
+            ("limit", "raw ASGI app", "raw ASGI app"),
             ("starlette-echo", "Starlette, `Response(await body())`", "Starlette echo"),
             ("object-lane", "**ours, object lane**", ""),
         )

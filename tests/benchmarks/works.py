@@ -117,7 +117,7 @@ def _round_trip(
 
 
 def _round_trip_on(server: str) -> Work:
-    variants = (f"starlette-echo@{server}", f"object-lane@{server}")
+    variants = (f"limit@{server}", f"starlette-echo@{server}", f"object-lane@{server}")
     return Work(
         name=f"array 8 MiB {server}",
         title=f"Array round trip on {server}, 8 MiB",
@@ -126,7 +126,7 @@ def _round_trip_on(server: str) -> Work:
         array_bytes=8 * MIB,
         variants=variants,
         quick_variants=variants,
-        baselines=variants[:1],
+        baselines=(f"starlette-echo@{server}", f"limit@{server}"),
         full=Effort(5, 5),
         quick=Effort(2, 3),
         requests=5,
@@ -181,7 +181,7 @@ def _memory(name: str, title: str, path: str, requests: int, *variants: str) -> 
         array_bytes=64 * MIB,
         variants=variants,
         quick_variants=("object-lane",),
-        full=Effort(3, 1),
+        full=Effort(2, 1),
         quick=Effort(1, 1),
         requests=requests,
     )
@@ -201,7 +201,7 @@ _ALL: Final = (
     _round_trip(
         "64 MiB",
         64 * MIB,
-        full=Effort(4, 3),
+        full=Effort(3, 3),
         quick=Effort(2, 1),
         requests=3,
         seconds=0.5,
@@ -292,13 +292,13 @@ _ALL: Final = (
         ),
         quick_variants=("starlette-echo", "object-lane"),
         baselines=("starlette-echo",),
-        full=Effort(3, 4),
+        full=Effort(3, 3),
         quick=Effort(2, 2),
         requests=3,
         seconds=1,
     ),
     _client("client time", "client time", "One call, 64 MiB", Effort(3, 4), Effort(1, 2)),
-    _client("client memory", "client memory", "Memory of one call", Effort(3, 1), Effort(1, 1)),
+    _client("client memory", "client memory", "Memory of one call", Effort(2, 1), Effort(1, 1)),
 )
 
 WORKS: Final[Mapping[str, Work]] = {work.name: work for work in _ALL}
