@@ -10,7 +10,7 @@ help:
 	@echo "make demo      set up, start the example app, call it in JSON and in binary mode"
 	@echo "make serve     set up, start the example app and leave it running"
 	@echo "make test      set up and pass the tests"
-	@echo "make test-all  the same, the command line, and the tests that need heavy packages"
+	@echo "make test-all  the same, and the tests that need heavy packages"
 	@echo "make test-oldest  the tests of both lanes with the oldest versions that work"
 	@echo "make fuzz      look for input that breaks something, for FUZZ_SECONDS (60)"
 	@echo "make soak      many good and bad clients at one server, for SOAK_SECONDS (60)"
@@ -37,16 +37,14 @@ demo: $(VENV)/.installed-example
 serve: $(VENV)/.installed-example
 	$(BIN)/python -m example_app
 
-# A process for each core, up to four: some tests take memory.
-PYTEST := -m pytest --numprocesses auto --maxprocesses 4
-
+# In a process for each core, up to four: some tests take memory.
 test: $(VENV)/.installed-test
-	$(BIN)/python $(PYTEST) --ignore=tests/heavy --ignore=tests/frameworks --ignore=tests/browser \
-	  --ignore=tests/cli
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 \
+	  --ignore=tests/heavy --ignore=tests/frameworks --ignore=tests/browser
 
 # All tests, unless TESTS names some.
 test-all: $(VENV)/.installed-heavy browser nginx
-	$(BIN)/python $(PYTEST) --every-path $(TESTS)
+	$(BIN)/python -m pytest --every-path $(TESTS)
 
 # A browser is the system's: Debian's, where we may install it.
 browser:
