@@ -32,6 +32,8 @@ LAYERS = [
     "ndarray",
     "codec.chains",
     "codec.pack",
+    "codec.headers",
+    "codec.keys",
     "codec.unpack",
     "codec.__init__",
     "record",

@@ -23,9 +23,25 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
-from pydantic_core import to_jsonable_python
 
 from binary_middleware.codec.chains import is_chains_map, read_chains_map
+from binary_middleware.codec.headers import (
+    CONTAINER_CODES,
+    container,
+    count_objects,
+    has_binary_key,
+    header_size,
+    is_sparse,
+    list_header,
+)
+from binary_middleware.codec.keys import (
+    FEW,
+    NO_KEY,
+    has_text_keys,
+    key_texts,
+    stands_twice,
+    with_text_keys,
+)
 from binary_middleware.codec.pack import key_text
 from binary_middleware.errors import ContentTooLarge, DecodeError
 from binary_middleware.fields import parse_dtype
@@ -63,8 +79,6 @@ MOST_NUMBERS: Final = 512
 PINNED_SHARE: Final = 8
 """An array smaller than this share of an owned buffer is copied out of it, so that a small array
 that lives long does not keep a large buffer alive."""
-
-_TEXT: Final = frozenset({str})
 
 
 class Moved(NamedTuple):
@@ -248,14 +262,14 @@ class _Unpacker:
             array = self.read_usual_array(view, start)
             if array is not None:
                 return array
-        kind, count = _container(view)
+        kind, count = container(view)
         if kind is None:
             return self.decode(_decode_any, view)
         if (
             len(view) < count * LARGE_ITEM
             or depth == MAX_DESCENT
             or not self.containers_left
-            or not (sparse or len(view) <= self.bytes_left or (sparse := _is_sparse(view)))
+            or not (sparse or len(view) <= self.bytes_left or (sparse := is_sparse(view)))
         ):
             return self.read_structure(view, start, depth)
         self.containers_left -= 1
@@ -264,7 +278,7 @@ class _Unpacker:
     def read_structure(self, view: memoryview, start: int, depth: int) -> Any:
         """A container that is structure as a whole, or has to be taken for it."""
         self.count_structure(len(view))
-        if len(view) <= self.attempts_left and not _has_binary_key(view):
+        if len(view) <= self.attempts_left and not has_binary_key(view):
             try:
                 return self.decode(_decode_plain, view)
             except DecodeError as exc:
@@ -278,7 +292,7 @@ class _Unpacker:
 
     def read_unseen(self, view: memoryview, depth: int) -> Any:
         """A container that cannot be taken apart, in one go, if that is safe."""
-        objects = _count_objects(view, self.unseen_left)
+        objects = count_objects(view, self.unseen_left)
         if objects is None:
             raise ContentTooLarge(
                 f"the document is too complex: a container of many objects nests deeper than "
@@ -290,13 +304,13 @@ class _Unpacker:
     def take_apart(self, view: memoryview, start: int, depth: int, sparse: bool) -> Any:
         """A container, its large items each read by itself. Arguments as for :meth:`read`."""
         bytes_left = self.bytes_left
-        kind, count = _container(view)
+        kind, count = container(view)
         raw: Any
         if kind is list:
             raw = self.decode(_decode_items, view)
         else:
             decode_map: Any = _decode_map if count <= 2 * MOST_NUMBERS else _decode_texts
-            if _has_binary_key(view):
+            if has_binary_key(view):
                 decode_map = _decode_marked
             try:
                 raw = self.decode(decode_map, view)
@@ -329,10 +343,10 @@ class _Unpacker:
         """A map of many keys that are not all strings. Arguments as for :meth:`take_apart`."""
         self.count_conversions(1)
         # Its keys and values are those of a list, which needs no hashes.
-        _, count = _container(view)
+        _, count = container(view)
         if count > len(view):
             raise DecodeError("the body is not msgpack: input data was truncated")
-        pairs = b"".join((_list_header(count), view[_header_size(view) :]))
+        pairs = b"".join((list_header(count), view[header_size(view) :]))
         raw = self.decode(_decode_items, memoryview(pairs))
         shift = start + len(view) - len(pairs) - _address(np.frombuffer(pairs, np.uint8))
         places: list[tuple[int, int, memoryview]] = []
@@ -347,23 +361,23 @@ class _Unpacker:
             at = shift + _address(np.frombuffer(part, np.uint8))
             places.append((index, at, self.view[at : at + len(part)]))
             structure -= len(part)
-            if part[0] not in _CONTAINER_CODES:
+            if part[0] not in CONTAINER_CODES:
                 passed_over -= len(part)
         if not sparse:
             self.bytes_left -= passed_over
         self.count_structure(structure)
-        header = _list_header(len(small))
+        header = list_header(len(small))
         try:
             keys = self.decode(_decode_keys, memoryview(b"".join((header, *raw[::2]))))
         except DecodeError as exc:
             if isinstance(exc.__cause__, msgspec.ValidationError):
-                raise DecodeError(_NO_KEY) from exc
+                raise DecodeError(NO_KEY) from exc
             raise
         values = self.decode(_decode_any, memoryview(b"".join((header, *small))))
-        texts = _key_texts(keys)
+        texts = key_texts(keys)
         value = dict(zip(texts, values, strict=True))
         if len(value) < len(texts):
-            raise _stands_twice(texts)
+            raise stands_twice(texts)
         self.revive(value, depth)
         for index, at, part in places:
             try:
@@ -388,7 +402,7 @@ class _Unpacker:
         for key, item in _members(raw):
             if len(item) >= LARGE_ITEM:
                 part = memoryview(item)
-                if part[0] not in _CONTAINER_CODES:
+                if part[0] not in CONTAINER_CODES:
                     passed_over -= len(part)
                 at = len(view) - len(part) if key is last else self.offset(part) - start
                 places[key] = (at, part)
@@ -417,7 +431,7 @@ class _Unpacker:
             raise DecodeError("the body is not msgpack") from exc
 
     def read_in_one_go(self, view: memoryview, depth: int) -> Any:
-        if len(view) and view[0] in _CONTAINER_CODES:
+        if len(view) and view[0] in CONTAINER_CODES:
             self.count_structure(len(view))
             try:
                 return _decode_plain(view)
@@ -472,18 +486,18 @@ class _Unpacker:
         if kind is dict:
             # All keys before any item, and each once: to begin anew with other keys, at every
             # level of a deep document, would cost the square of its size.
-            if not _has_text_keys(value):
+            if not has_text_keys(value):
                 if is_marked(value):
                     return self.read_marked(value)
                 self.count_conversions(1)
                 if is_chains_map(value):
                     return read_chains_map(value)
-                value = _with_text_keys(value)
-            if len(value) > _FEW and _NEEDS_REVIVAL.isdisjoint(map(type, value.values())):
+                value = with_text_keys(value)
+            if len(value) > FEW and _NEEDS_REVIVAL.isdisjoint(map(type, value.values())):
                 return value
             members: Iterable[tuple[Any, Any]] = value.items()
         elif kind is list:
-            if len(value) > _FEW and _NEEDS_REVIVAL.isdisjoint(map(type, value)):
+            if len(value) > FEW and _NEEDS_REVIVAL.isdisjoint(map(type, value)):
                 return value
             members = enumerate(value)
         elif kind is msgspec.msgpack.Ext:
@@ -601,7 +615,6 @@ _NOTHING: Final = object()
 _NO_DATA: Final = memoryview(b"")
 _first: Final = itemgetter(0)
 _NEEDS_REVIVAL: Final = frozenset({dict, list, msgspec.msgpack.Ext})
-_CONTAINER_CODES: Final = frozenset((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 
 
 def _alignment(dtype: np.dtype[Any]) -> int:
@@ -618,36 +631,6 @@ def _address(buffer: np.ndarray[Any, Any]) -> int:
     return address
 
 
-def _container(view: memoryview) -> tuple[type | None, int]:
-    """Whether a list or a map starts here, and how many items its header promises."""
-    code = view[0]
-    if 0x80 <= code < 0x90:
-        return dict, 2 * (code & 0x0F)
-    if 0x90 <= code < 0xA0:
-        return list, code & 0x0F
-    if code in (0xDC, 0xDE):
-        count = int.from_bytes(view[1:3])
-        return (list, count) if code == 0xDC else (dict, 2 * count)
-    if code in (0xDD, 0xDF):
-        count = int.from_bytes(view[1:5])
-        return (list, count) if code == 0xDD else (dict, 2 * count)
-    return None, 0
-
-
-def _header_size(view: memoryview) -> int:
-    """Bytes of the header of the list or map that starts here."""
-    return {0xDC: 3, 0xDD: 5, 0xDE: 3, 0xDF: 5}.get(view[0], 1)
-
-
-def _list_header(count: int) -> bytes:
-    return b"\xdd" + count.to_bytes(4)
-
-
-def _has_binary_key(view: memoryview) -> bool:
-    """Whether the first key of the map that starts here is bin, as those of an array map are."""
-    return 0xC4 <= view[_header_size(view)] <= 0xC6
-
-
 def _bin_payload(view: memoryview) -> np.ndarray[Any, Any]:
     header = {0xC4: 2, 0xC5: 3, 0xC6: 5}.get(view[0])
     if header is None:
@@ -656,109 +639,3 @@ def _bin_payload(view: memoryview) -> np.ndarray[Any, Any]:
 
 
 _EMPTY: Final = np.empty(0, np.uint8)
-
-
-# -- keys ------------------------------------------------------------------------------------------
-
-_FEW: Final = 4
-"""Members of a container up to which a loop is faster than a set of their types."""
-
-
-def _has_text_keys(map_: Mapping[Any, Any]) -> bool:
-    if len(map_) > _FEW:
-        return _TEXT.issuperset(map(type, map_))
-    for key in map_:  # noqa: SIM110  # a generator would cost more than all of this
-        if type(key) is not str:
-            return False
-    return True
-
-
-def _with_text_keys(map_: Mapping[Any, Any]) -> dict[str, Any]:
-    """The same map with its keys as JSON has them.
-
-    Raises:
-        DecodeError: a key that JSON could not have, or two that are the same string.
-    """
-    kinds = set(map(type, map_))
-    if kinds == _NUMBERS:
-        return {str(key): item for key, item in map_.items()}
-    if not _NO_KEYS.isdisjoint(kinds):
-        raise DecodeError(_NO_KEY)
-    texts = to_jsonable_python(dict.fromkeys(map_))
-    if len(texts) < len(map_):
-        raise _stands_twice(map(key_text, map_))
-    return dict(zip(texts, map_.values(), strict=True))
-
-
-def _key_texts(keys: list[Any]) -> list[str]:
-    if set(map(type, keys)) == _NUMBERS:
-        return list(map(str, keys))
-    return [key if type(key) is str else key_text(key) for key in keys]
-
-
-def _stands_twice(texts: Iterable[str]) -> DecodeError:
-    seen: set[str] = set()
-    for text in texts:
-        if text in seen:
-            break
-        seen.add(text)
-    return DecodeError(f"the key {text[:40]!r} stands twice in one map")
-
-
-_NO_KEY: Final = "a key of a map must be a string, not binary and not a container"
-_NO_KEYS: Final = frozenset({bytes, tuple, msgspec.msgpack.Ext})
-_NUMBERS: Final = frozenset({int})
-
-
-# -- headers ---------------------------------------------------------------------------------------
-
-
-def _is_sparse(view: memoryview) -> bool:
-    """Whether an item has at most one object in 64 bytes."""
-    return _count_objects(view, len(view) // 64) is not None
-
-
-def _count_objects(view: memoryview, most: int) -> int | None:
-    """How many objects an item consists of, ``None`` if more than ``most``; by headers alone."""
-    start, pending = 0, 1
-    for seen in range(most + 1):
-        if not pending or start >= len(view):
-            return seen
-        size, width, bytes_each, items, items_each = _HEADERS[view[start]]
-        length = int.from_bytes(view[start + 1 : start + 1 + width]) if width else 0
-        pending += items + items_each * length - 1
-        start += size + bytes_each * length
-    return None
-
-
-def _header(code: int) -> tuple[int, int, int, int, int]:
-    """What follows from the first byte of an item.
-
-    Returns:
-        Bytes of the item without those that its length counts; bytes that the length is in; bytes
-        for each unit of length; items inside; items inside for each unit of length.
-    """
-    if code in _WITH_LENGTH:
-        width, bytes_each, items_each = _WITH_LENGTH[code]
-        kind_of_extension = 0xC7 <= code <= 0xC9
-        return 1 + width + kind_of_extension, width, bytes_each, 0, items_each
-    if 0x80 <= code < 0xA0:
-        return 1, 0, 0, (code & 0x0F) * (2 if code < 0x90 else 1), 0
-    if 0xA0 <= code < 0xC0:
-        return 1 + (code & 0x1F), 0, 0, 0, 0
-    return _SIZES.get(code, 1), 0, 0, 0, 0
-
-
-# fmt: off
-_WITH_LENGTH: Final = {
-    0xC4: (1, 1, 0), 0xC5: (2, 1, 0), 0xC6: (4, 1, 0),  # bin
-    0xC7: (1, 1, 0), 0xC8: (2, 1, 0), 0xC9: (4, 1, 0),  # extensions
-    0xD9: (1, 1, 0), 0xDA: (2, 1, 0), 0xDB: (4, 1, 0),  # strings
-    0xDC: (2, 0, 1), 0xDD: (4, 0, 1), 0xDE: (2, 0, 2), 0xDF: (4, 0, 2),  # arrays and maps
-}
-_SIZES: Final = {
-    0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9,
-    0xD4: 3, 0xD5: 4, 0xD6: 6, 0xD7: 10, 0xD8: 18,  # extensions of a fixed size
-}
-# fmt: on
-_HEADERS: Final = tuple(map(_header, range(256)))

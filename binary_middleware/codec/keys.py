@@ -1,0 +1,63 @@
+"""Keys of maps as JSON has them: strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+from pydantic_core import to_jsonable_python
+
+from binary_middleware.codec.pack import key_text
+from binary_middleware.errors import DecodeError
+
+NO_KEY: Final = "a key of a map must be a string, not binary and not a container"
+_NO_KEYS: Final = frozenset({bytes, tuple, msgspec.msgpack.Ext})
+_NUMBERS: Final = frozenset({int})
+_TEXT: Final = frozenset({str})
+FEW: Final = 4
+"""Members of a container up to which a loop is faster than a set of their types."""
+
+
+def has_text_keys(map_: Mapping[Any, Any]) -> bool:
+    """Whether all keys of a map are strings."""
+    if len(map_) > FEW:
+        return _TEXT.issuperset(map(type, map_))
+    for key in map_:  # noqa: SIM110  # a generator would cost more than all of this
+        if type(key) is not str:
+            return False
+    return True
+
+
+def with_text_keys(map_: Mapping[Any, Any]) -> dict[str, Any]:
+    """The same map with its keys as JSON has them.
+
+    Raises:
+        DecodeError: a key that JSON could not have, or two that are the same string.
+    """
+    kinds = set(map(type, map_))
+    if kinds == _NUMBERS:
+        return {str(key): item for key, item in map_.items()}
+    if not _NO_KEYS.isdisjoint(kinds):
+        raise DecodeError(NO_KEY)
+    texts = to_jsonable_python(dict.fromkeys(map_))
+    if len(texts) < len(map_):
+        raise stands_twice(map(key_text, map_))
+    return dict(zip(texts, map_.values(), strict=True))
+
+
+def key_texts(keys: list[Any]) -> list[str]:
+    """Keys as JSON has them, none of which is hashed before it is a string."""
+    if set(map(type, keys)) == _NUMBERS:
+        return list(map(str, keys))
+    return [key if type(key) is str else key_text(key) for key in keys]
+
+
+def stands_twice(texts: Iterable[str]) -> DecodeError:
+    """What is wrong with keys of which two are the same."""
+    seen: set[str] = set()
+    for text in texts:
+        if text in seen:
+            break
+        seen.add(text)
+    return DecodeError(f"the key {text[:40]!r} stands twice in one map")
