@@ -100,10 +100,8 @@ function fromJson(value) {
 }
 
 // Browsers have base64 for bytes of their own, which is fast; older ones have it for text alone.
-const hasBase64 = "fromBase64" in Uint8Array;
-
 function base64(bytes) {
-  if (hasBase64) return bytes.toBase64();
+  if (bytes.toBase64) return bytes.toBase64();
   let text = "";
   for (let at = 0; at < bytes.length; at += 0x8000) {
     text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
@@ -114,7 +112,7 @@ function base64(bytes) {
 /** Bytes of base64 in either alphabet: pydantic writes the one for URLs. */
 export function fromBase64(text) {
   const standard = text.replaceAll("-", "+").replaceAll("_", "/");
-  if (hasBase64) return Uint8Array.fromBase64(standard);
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(standard);
   const plain = atob(standard);
   const bytes = new Uint8Array(plain.length);
   for (let at = 0; at < plain.length; at++) bytes[at] = plain.charCodeAt(at);
