@@ -318,16 +318,21 @@ class _Unpacker:
                 if not isinstance(exc.__cause__, msgspec.ValidationError):
                     raise
                 # There is a key of another kind.
-                if decode_map is _decode_texts:
-                    return self.read_many_keys(view, start, depth, sparse)
-                self.count_structure(len(view))
-                return self.read_unseen(view, depth)
-            if is_marked(raw):
+                if decode_map is not _decode_texts:
+                    self.count_structure(len(view))
+                    return self.read_unseen(view, depth)
+                raw = None
+            if raw is not None and is_marked(raw):
                 return self.read_array(view, start, raw, count)
-        large = self.place(view, start, raw, count)
+        large: Mapping[Any, tuple[int, memoryview]]
+        if raw is None:
+            value, large = self.decode_many_keys(view, count)
+        else:
+            large = self.place(view, start, raw, count)
+            value = self.decode_small(view, raw, large)
         if sparse:
             self.bytes_left = bytes_left
-        value = self.revive(self.decode_small(view, raw, large), depth)
+        value = self.revive(value, depth)
         for key, (at, part) in large.items():
             place = key if kind is list or type(key) is str else key_text(key)
             try:
@@ -337,55 +342,54 @@ class _Unpacker:
                 raise
         return value
 
-    def read_many_keys(
-        self, view: memoryview, start: int, depth: int, sparse: bool
-    ) -> dict[str, Any]:
-        """A map of many keys that are not all strings. Arguments as for :meth:`take_apart`."""
+    def decode_many_keys(
+        self, view: memoryview, count: int
+    ) -> tuple[dict[str, Any], dict[str, tuple[int, memoryview]]]:
+        """A map of many keys that are not all strings, none of which is hashed before it is one.
+
+        Args:
+            view: the whole map.
+            count: how many items its header promises.
+
+        Returns:
+            The map as from :meth:`decode_small`, and its large items as from :meth:`place`.
+        """
         self.count_conversions(1)
-        # Its keys and values are those of a list, which needs no hashes.
-        _, count = container(view)
         if count > len(view):
             raise DecodeError("the body is not msgpack: input data was truncated")
+        # Its keys and values are those of a list.
         pairs = b"".join((list_header(count), view[header_size(view) :]))
         raw = self.decode(_decode_items, memoryview(pairs))
-        shift = start + len(view) - len(pairs) - _address(np.frombuffer(pairs, np.uint8))
-        places: list[tuple[int, int, memoryview]] = []
-        passed_over = structure = len(view)
-        small: list[bytes | msgspec.Raw] = []
-        for index, item in enumerate(raw[1::2]):
-            if len(item) < LARGE_ITEM:
-                small.append(item)
-                continue
-            small.append(b"\xc0")
-            part = memoryview(item)
-            at = shift + _address(np.frombuffer(part, np.uint8))
-            places.append((index, at, self.view[at : at + len(part)]))
-            structure -= len(part)
-            if part[0] not in CONTAINER_CODES:
-                passed_over -= len(part)
-        if not sparse:
-            self.bytes_left -= passed_over
-        self.count_structure(structure)
-        header = list_header(len(small))
+        in_large = sum(size for size in map(len, raw[1::2]) if size >= LARGE_ITEM)
+        self.count_structure(len(view) - in_large)
+        header = list_header(count // 2)
         try:
             keys = self.decode(_decode_keys, memoryview(b"".join((header, *raw[::2]))))
         except DecodeError as exc:
             if isinstance(exc.__cause__, msgspec.ValidationError):
                 raise DecodeError(NO_KEY) from exc
             raise
-        values = self.decode(_decode_any, memoryview(b"".join((header, *small))))
         texts = key_texts(keys)
+        shift = len(view) - len(pairs) - _address(np.frombuffer(pairs, np.uint8))
+        large: dict[str, tuple[int, memoryview]] = {}
+        small: list[bytes | msgspec.Raw] = []
+        passed_over = len(view)
+        for text, item in zip(texts, raw[1::2], strict=True):
+            if len(item) < LARGE_ITEM:
+                small.append(item)
+                continue
+            small.append(b"\xc0")
+            at = shift + _address(np.frombuffer(item, np.uint8))
+            part = view[at : at + len(item)]
+            large[text] = (at, part)
+            if part[0] not in CONTAINER_CODES:
+                passed_over -= len(part)
+        self.bytes_left -= passed_over
+        values = self.decode(_decode_any, memoryview(b"".join((header, *small))))
         value = dict(zip(texts, values, strict=True))
         if len(value) < len(texts):
             raise stands_twice(texts)
-        self.revive(value, depth)
-        for index, at, part in places:
-            try:
-                value[texts[index]] = self.read(part, at, depth + 1, sparse)
-            except DecodeError as exc:
-                exc.within(texts[index])
-                raise
-        return value
+        return value, large
 
     def place(
         self, view: memoryview, start: int, raw: _Raw, count: int
