@@ -31,6 +31,7 @@ from binary_middleware.codec import (
 )
 from binary_middleware.codec.unpack import MOST_NUMBERS
 from binary_middleware.errors import ContentTooLarge, DecodeError
+from tests.sameness import raw_bytes
 
 
 def peer(value: Any) -> bytes:
@@ -706,16 +707,16 @@ def same(read: Any, value: Any) -> bool:
     if isinstance(value, list):
         return len(read) == len(value) and all(map(same, read, value))
     if isinstance(value, np.ndarray):
-        return (read.dtype, read.shape, raw(read)) == (value.dtype, value.shape, raw(value))
+        return (read.dtype, read.shape, raw_bytes(read)) == (
+            value.dtype,
+            value.shape,
+            raw_bytes(value),
+        )
     if isinstance(value, (float, complex, np.generic)):
         return repr(read) == repr(value)
     if hasattr(value, "isoformat"):  # a timestamp is read as one and written as text
         return type(read) is str
     return type(read) is type(value) and read == value
-
-
-def raw(array: np.ndarray[Any, Any]) -> bytes:
-    return array.view(f"V{array.itemsize}").tobytes() if array.itemsize else b""
 
 
 @given(st.binary(max_size=64))

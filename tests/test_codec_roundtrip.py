@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 from binary_middleware.codec import LARGE, pack_buffers, packb, unpack_owned, unpackb
 from binary_middleware.fields import dtype_spec, from_map
 from tests.owned import owned, received
+from tests.sameness import raw_bytes, same
 
 # -- what is generated ---------------------------------------------------------------------------
 
@@ -104,31 +105,7 @@ def documents(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-# -- how it is compared --------------------------------------------------------------------------
-
-
-def raw_bytes(array: np.ndarray[Any, Any]) -> bytes:
-    """The bytes in C order, with the padding, which numpy's own copies leave out."""
-    return array.view(f"V{array.itemsize}").tobytes() if array.itemsize else b""
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal in type and value, arrays by their bytes, and NaN equal to NaN."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, dict):
-        return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
-    if isinstance(left, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    if isinstance(left, np.ndarray):
-        return (
-            left.dtype == right.dtype
-            and left.shape == right.shape
-            and raw_bytes(left) == raw_bytes(right)
-        )
-    if isinstance(left, (float, complex)):
-        return repr(left) == repr(right)
-    return bool(left == right)
+# -- how it is checked ---------------------------------------------------------------------------
 
 
 def assert_ours(value: Any) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from binary_middleware.codec import MAX_STRUCTURE_SIZE, packb, unpack_owned, unpackb
 from binary_middleware.errors import ContentTooLarge, DecodeError
 from tests.owned import owned, received
+from tests.sameness import same
 
 SMALL_LIMIT = 512
 
@@ -119,27 +120,3 @@ def _check_value(value: Any) -> None:
     assert same(value, again), (value, again)
     assert packb(again, dialect="chains") == document
     unpackb(packb(value, arrays="map"))
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal in type and value, arrays by their bytes, and NaN of all kinds equal to NaN."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, dict):
-        return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
-    if isinstance(left, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    if isinstance(left, np.ndarray):
-        return (
-            left.dtype == right.dtype
-            and left.shape == right.shape
-            and (not left.itemsize or _raw(left) == _raw(right))
-        )
-    if isinstance(left, (float, complex, Decimal, np.generic)):
-        return repr(left) == repr(right)
-    return bool(left == right)
-
-
-def _raw(array: np.ndarray[Any, Any]) -> bytes:
-    """The bytes with the padding, which numpy's own copies leave out."""
-    return array.view(f"V{array.itemsize}").tobytes()
