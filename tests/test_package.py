@@ -20,6 +20,7 @@ MODULES = sorted(
 LAYERS = [
     "errors",
     "media",
+    "core_schemas",
     "fields",
     "arrays.model",
     "arrays.__init__",
