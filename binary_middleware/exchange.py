@@ -5,6 +5,11 @@ app is on the *JSON lane* as long as it does nothing special: it receives a msgp
 text, and its JSON answer leaves as msgpack. Code that knows the exchange can take the request's
 body as objects instead (``take_request``), and send msgpack of its own, which is forwarded as it
 is: the *object lane*.
+
+Middleware between the two goes by JSON, so it is shown JSON on the object lane as well. Where it
+has read the request, the endpoint gets the document if the text reaches it unchanged
+(``is_request_text``). Where it may read the response, the endpoint sends JSON and leaves the
+document here (``keep_document``), which is packed if its text comes through unchanged.
 """
 
 from __future__ import annotations
@@ -12,13 +17,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import itemgetter
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
 from binary_middleware import transcode
 from binary_middleware.body import BodyReader, RequestBody, body_too_large, send_body
+from binary_middleware.body_observers import BodyObservers
 from binary_middleware.codec import pack_buffers
 from binary_middleware.coding import TAKEN, decompress
 from binary_middleware.errors import (
@@ -50,6 +56,13 @@ SCOPE_KEY: Final = "binary_middleware"
 """Where a scope holds its exchange; the options in force if the request is none of ours."""
 
 
+class _KeptDocument(NamedTuple):
+    """The document of a response that is sent as JSON for those between to see."""
+
+    document: Any
+    text: bytes
+
+
 class Exchange:
     """One request and its answer.
 
@@ -57,9 +70,11 @@ class Exchange:
         scope: the app's copy of the scope; its headers say JSON where the client's say msgpack.
         plan: what was negotiated.
         options: the options in force.
+        observers: who may look at bodies between the middleware and an endpoint.
         error: why the request was refused, once it is. From then on nothing that the app sends
             goes out.
         response_started: whether the start of an answer went out.
+        is_taken: whether the request's body was taken as it is.
         stepped_aside: whether a middleware further in took the request over.
         status: the status of the answer, once it started.
         request_size: bytes of the msgpack that came, once it was read, its coding undone.
@@ -82,18 +97,29 @@ class Exchange:
     _body_was_asked_for = False
     _reader: BodyReader | None = None
     _body: RequestBody | None = None
+    is_taken = False
     _is_decoded = False
     _value: Any = None
+    _text: bytes | None = None  # what a reader of the body was given
     # A JSON answer that is being collected.
     _start: Message | None = None
     _chunks: list[bytes]
     _collected = 0
+    _kept: _KeptDocument | None = None
+    _is_kept_text = False  # whether all that was collected is the beginning of the kept text
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, plan: Plan, options: BinaryOptions
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        plan: Plan,
+        options: BinaryOptions,
+        observers: BodyObservers,
     ) -> None:
         self.plan = plan
         self.options = options
+        self.observers = observers
         self.client_headers: Headers = scope["headers"]
         self._method: str = scope["method"]
         self._path: str = scope["path"]
@@ -150,12 +176,13 @@ class Exchange:
             self._forwards_body = True
             if body is None:
                 return {"type": "http.disconnect"}
-            self._body = None  # nobody else will want it
             text = b""
             if len(body):
+                value = self._decoded()
                 began = perf_counter()
-                text = transcode.to_json(body.unpack(self.options.max_structure_size))
-                self.decode_seconds = perf_counter() - began
+                text = transcode.to_json(value)
+                self.decode_seconds += perf_counter() - began
+            self._text = text
         except RequestError as exc:
             self._forwards_body = True
             if self.response_started:
@@ -178,8 +205,15 @@ class Exchange:
         """
         if self.plan.request is None or self._body_was_asked_for or self._forwards_body:
             return False
-        self._forwards_body = True
+        self._forwards_body = self.is_taken = True
         return True
+
+    def is_request_text(self, text: bytes) -> bool:
+        """Return whether ``text`` is what a reader of the body got, and so stands for its value.
+
+        Middleware may have read the body and pass on what it read, or something else.
+        """
+        return bool(text) and text == self._text
 
     async def read(self, receive: Receive) -> bool:
         """Read the body of a taken request, the first time that this is called.
@@ -235,13 +269,16 @@ class Exchange:
         Raises:
             RequestError: the body is refused.
         """
+        try:
+            return self._decoded()
+        except RequestError as exc:
+            self.error = exc
+            raise
+
+    def _decoded(self) -> Any:
         if not self._is_decoded:
             began = perf_counter()
-            try:
-                self._value = self.body.unpack(self.options.max_structure_size)
-            except RequestError as exc:
-                self.error = exc
-                raise
+            self._value = self.body.unpack(self.options.max_structure_size)
             self._is_decoded = True
             self.decode_seconds = perf_counter() - began
         return self._value
@@ -263,6 +300,15 @@ class Exchange:
         self.response_size = sum(map(len, buffers))
         self.encode_seconds = perf_counter() - began
         return buffers
+
+    def keep_document(self, document: Any, text: bytes) -> None:
+        """Keep the document of a response that is about to be sent as JSON.
+
+        Args:
+            document: what is packed if ``text`` comes through unchanged.
+            text: the JSON of the response.
+        """
+        self._kept = _KeptDocument(document, text)
 
     def take_answer(self, headers: Headers) -> Headers:
         """Send an answer of one's own, which is forwarded as it is.
@@ -313,6 +359,7 @@ class Exchange:
             elif self.plan.answer is not None and is_convertible(message):
                 self._start = message
                 self._chunks = []
+                self._is_kept_text = self._kept is not None
             else:
                 await self._send_start(message)
         elif message["type"] == "http.response.body" and self._start is not None:
@@ -332,19 +379,40 @@ class Exchange:
     async def _collect(self, message: Message) -> None:
         chunk = message.get("body", b"")
         more_body = message.get("more_body", False)
-        self._chunks.append(chunk)
+        if self._is_kept_text:
+            self._compare(bytes(chunk))
+        else:
+            self._chunks.append(chunk)
         self._collected += len(chunk)
         if not more_body:
             await self._convert()
-        elif self._collected > self.options.max_response_size:
+        elif self._collected > self.options.max_response_size and not self._is_kept_text:
             await self._release(more_body=True)
+
+    def _compare(self, chunk: bytes) -> None:
+        """Compare the next bytes of the response with the kept text, instead of collecting them."""
+        assert self._kept is not None
+        text = self._kept.text
+        if not text.startswith(chunk, self._collected):
+            self._restore_chunks()
+            self._chunks.append(chunk)
+
+    def _restore_chunks(self) -> None:
+        if self._kept is not None and self._is_kept_text:
+            self._chunks = [self._kept.text[: self._collected]]
+        self._is_kept_text = False
 
     async def _convert(self) -> None:
         buffers: Sequence[bytes | memoryview] = ()
+        self._restore_chunks()
         if self._collected or self._method != "HEAD":
             began = perf_counter()
             try:
-                buffers = transcode.to_msgpack(self._collected_text(), self.plan.arrays)
+                text = self._collected_text()
+                if self._kept is not None and text == self._kept.text:
+                    buffers = self.pack(self._kept.document)
+                else:
+                    buffers = transcode.to_msgpack(text, self.plan.arrays)
             except (EncodeError, DecodeError):
                 # Not JSON, or more than msgpack can carry: exactly as the app wrote it.
                 await self._release()
@@ -376,6 +444,7 @@ class Exchange:
 
     async def _release(self, *, more_body: bool = False) -> None:
         """Send what was collected as the app wrote it."""
+        self._restore_chunks()
         start, self._start = self._start, None
         assert start is not None
         await self._send_start(start)
@@ -409,7 +478,7 @@ class Exchange:
         body until the garbage collector comes by, and the next body would need fresh memory.
         """
         self.scope = {}
-        self._body = self._value = None
+        self._body = self._value = self._text = self._kept = None
         if self.error is not None:
             # Its traceback holds the frames that the body was read in.
             self.error.__traceback__ = self.error.__cause__ = self.error.__context__ = None

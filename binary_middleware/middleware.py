@@ -10,9 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binary_middleware import etag
 from binary_middleware.body import keep_freed_memory
+from binary_middleware.body_observers import BodyObservers
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange import SCOPE_KEY, Exchange
-from binary_middleware.heads import problem_response, with_vary
+from binary_middleware.heads import Headers, problem_response, with_vary
 from binary_middleware.negotiation import Negotiator
 from binary_middleware.openapi import DocumentCompletion
 from binary_middleware.options import BinaryOptions, make_overrides, with_overrides
@@ -48,6 +49,10 @@ class BinaryMiddleware:
             with the binary media types; without the ``root_path`` of the app. Under
             ``mode="require"`` it is served to JSON clients as well. For a FastAPI app there is
             ``enable``, or ``complete_openapi``.
+        body_agnostic: middleware classes, functions of ``app.middleware("http")`` and route classes
+            that look at no bodies. Middleware inside this one sees JSON, so that what redacts,
+            signs or stores bodies holds for binary clients as well. That costs the JSON text of
+            each response, unless all middleware inside is Starlette's, FastAPI's, or named here.
         options: the fields of ``BinaryOptions``.
 
     Raises:
@@ -61,15 +66,17 @@ class BinaryMiddleware:
         routes: Iterable[RouteRule] = (),
         keep_memory: bool = True,
         openapi_path: str | None = None,
+        body_agnostic: Iterable[Any] = (),
         **options: Any,
     ) -> None:
         self.app = app
+        self.observers = BodyObservers(app, body_agnostic)
         self.resolver = self.make_resolver(app, routes=routes, openapi_path=openapi_path, **options)
         if openapi_path is not None:
             self.app = DocumentCompletion(app, openapi_path, self.resolver)
         self._default = Negotiator(with_overrides(BinaryOptions(), self.resolver.own))
         self._negotiators: dict[BinaryOptions, Negotiator] = {}
-        self._is_checked = False
+        self._is_checked = self._has_reported = False
         if keep_memory:
             keep_freed_memory()
 
@@ -82,6 +89,7 @@ class BinaryMiddleware:
         routes: Iterable[RouteRule] = (),
         keep_memory: bool = True,
         openapi_path: str | None = None,
+        body_agnostic: Iterable[Any] = (),
         **options: Any,
     ) -> Resolver:
         """What a middleware with these arguments finds out about the options of a request."""
@@ -109,6 +117,9 @@ class BinaryMiddleware:
             return
         base = scope.get(SCOPE_KEY)
         if isinstance(base, Exchange):
+            if base.observers.may_see(self.observers.target) and self._leaves_to(base, scope):
+                await self.app(scope, receive, send)
+                return
             scope = base.step_aside(scope)
             if scope[SCOPE_KEY] is base:  # it was too late
                 await self.app(scope, receive, send)
@@ -123,15 +134,7 @@ class BinaryMiddleware:
             scope[SCOPE_KEY] = options
             await self.app(scope, receive, send)
             return
-        content_type = accept = None
-        has_if_match = False
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                content_type = value
-            elif name == b"accept":
-                accept = value if accept is None else accept + b", " + value
-            elif name == b"if-match":
-                has_if_match = True
+        content_type, accept, has_if_match = _negotiated_fields(scope["headers"])
         plan = negotiator.plan(content_type, accept)
         if plan.is_none_of_ours and options.on_exchange is None:
             scope[SCOPE_KEY] = options
@@ -146,7 +149,10 @@ class BinaryMiddleware:
                 if inner is not scope:
                     _show_what_was_found_out(inner, scope)
             return
-        exchange = Exchange(scope, receive, send, plan, options)
+        if not self._has_reported:
+            self._has_reported = True
+            self._report_observers()
+        exchange = Exchange(scope, receive, send, plan, options, self.observers)
         try:
             await self._run(exchange, scope)
         finally:
@@ -168,12 +174,51 @@ class BinaryMiddleware:
         if exchange.error is not None and not exchange.response_started:
             await exchange.send_error(exchange.error)
 
+    def _leaves_to(self, outer: Exchange, scope: Scope) -> bool:
+        """Leave a request to a middleware further out, as somebody between may look at bodies.
+
+        Our options hold for it all the same.
+
+        Returns:
+            Whether it is left to it: not if by our options there is nothing to exchange.
+        """
+        negotiator = self._negotiator(scope, outer.options)
+        content_type, accept, _ = _negotiated_fields(outer.client_headers)
+        options = negotiator.options
+        if options.mode == "off" or negotiator.plan(content_type, accept).refusal is not None:
+            return False
+        outer.options = options
+        return True
+
+    def _report_observers(self) -> None:
+        names = self.observers.names()
+        if names:
+            _LOGGER.warning(
+                "binary responses are made as JSON first, for middleware that may look at them: %s;"
+                " name what does not in body_agnostic=(...)",
+                ", ".join(names),
+            )
+
     def _negotiator(self, scope: Scope, base: BinaryOptions | None) -> Negotiator:
         options = self.resolver.options(scope, base or BinaryOptions())
         negotiator = self._negotiators.get(options)
         if negotiator is None:
             negotiator = self._negotiators[options] = Negotiator(options)
         return negotiator
+
+
+def _negotiated_fields(headers: Headers) -> tuple[bytes | None, bytes | None, bool]:
+    """Return Content-Type, Accept, and whether there is an If-Match."""
+    content_type = accept = None
+    has_if_match = False
+    for name, value in headers:
+        if name == b"content-type":
+            content_type = value
+        elif name == b"accept":
+            accept = value if accept is None else accept + b", " + value
+        elif name == b"if-match":
+            has_if_match = True
+    return content_type, accept, has_if_match
 
 
 def _report(on_exchange: Callable[[ExchangeRecord], None], record: ExchangeRecord) -> None:

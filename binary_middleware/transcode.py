@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +25,7 @@ import numpy as np
 import pybase64
 from pydantic_core import SchemaSerializer, core_schema, to_jsonable_python
 
-from binary_middleware.codec import pack_buffers
+from binary_middleware.codec import pack_buffers, unpackb
 from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
 from binary_middleware.fields import (
     as_ndarray,
@@ -51,7 +52,7 @@ def to_json(value: Any) -> bytes:
     """JSON text, in UTF-8, of a msgpack document.
 
     Args:
-        value: the document, as ``codec.unpackb`` gives it. It is changed on the way.
+        value: the document, as ``codec.unpackb`` gives it.
 
     Raises:
         ContentTooLarge: nested too deeply.
@@ -134,6 +135,25 @@ def dump_json(obj: Any) -> bytes:
         raise EncodeError(f"a value cannot be written as JSON: {str(exc)[:200]}") from exc
 
 
+def shown_json(document: Any, make: Callable[[], bytes]) -> bytes:
+    """Return the JSON text that middleware is shown for a response in msgpack.
+
+    Args:
+        document: what is packed for the client.
+        make: makes what JSON clients get, if JSON can hold it.
+
+    Raises:
+        ValueError: that of ``make``, where the document has no place in msgpack either.
+    """
+    try:
+        return make()
+    except ValueError as exc:  # bytes that are not text, above all
+        try:
+            return to_json(unpackb(b"".join(pack_buffers(document))))
+        except EncodeError:
+            raise exc from None
+
+
 _JSON: Final = SchemaSerializer(
     core_schema.any_schema(), {"ser_json_bytes": "base64", "ser_json_inf_nan": "constants"}
 )
@@ -206,20 +226,29 @@ def _loads(text: bytes | bytearray) -> Any:
 
 
 def _replace_maps(value: Any, array_of: Any) -> Any:
-    """``value`` with the arrays that ``array_of`` makes of some of its maps; changed in place."""
+    """Return ``value`` with the arrays that ``array_of`` makes of some of its maps.
+
+    Containers that hold such a map are copied, all others are shared.
+    """
     if type(value) is dict:
         array = array_of(value)
         if array is not None:
             return array
-        if not _CONTAINERS.isdisjoint(map(type, value.values())):
-            for key, item in value.items():
-                if type(item) in _CONTAINERS:
-                    value[key] = _replace_maps(item, array_of)
+        if _CONTAINERS.isdisjoint(map(type, value.values())):
+            return value
+        members: Any = value.items()
     elif type(value) is list and not _CONTAINERS.isdisjoint(map(type, value)):
-        for index, item in enumerate(value):
-            if type(item) in _CONTAINERS:
-                value[index] = _replace_maps(item, array_of)
-    return value
+        members = enumerate(value)
+    else:
+        return value
+    copied = None
+    for key, item in members:
+        if type(item) in _CONTAINERS:
+            replaced = _replace_maps(item, array_of)
+            if replaced is not item:
+                copied = value.copy() if copied is None else copied
+                copied[key] = replaced
+    return value if copied is None else copied
 
 
 def _array_of_binary_map(value: dict[str, Any]) -> np.ndarray[Any, Any] | None:

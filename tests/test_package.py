@@ -37,6 +37,7 @@ LAYERS = [
     "codec.keys",
     "codec.unpack",
     "codec.__init__",
+    "body_observers",
     "record",
     "options",
     "endpoint",

@@ -24,7 +24,12 @@ from binary_middleware.errors import EncodeError
 from binary_middleware.exchange import Exchange
 from binary_middleware.fields import is_array_like
 from binary_middleware.media import JSON
-from binary_middleware.starlette.response import BinaryResponse, further_headers
+from binary_middleware.starlette.response import (
+    BinaryResponse,
+    further_headers,
+    shown_response,
+)
+from binary_middleware.transcode import shown_json
 
 
 class Document(bytes):
@@ -170,7 +175,7 @@ def stand_in(route: Any) -> StandIn:
     return _StandIn(route.response_field)
 
 
-def in_binary(response: Response, exchange: Exchange) -> Response:
+def in_binary(response: Response, exchange: Exchange, *, is_shown: bool) -> Response:
     """The answer of a handler that was built with a stand-in; any other as it is."""
     document = vars(response).get("body")
     if not isinstance(document, Document):
@@ -182,6 +187,7 @@ def in_binary(response: Response, exchange: Exchange) -> Response:
         response.status_code,
         response.raw_headers,
         response.background,
+        is_shown=is_shown,
     )
 
 
@@ -192,8 +198,10 @@ def pack_document(
     status_code: int,
     raw_headers: Sequence[tuple[bytes, bytes]] = (),
     background: BackgroundTask | None = None,
+    *,
+    is_shown: bool,
 ) -> Response:
-    """The answer in msgpack, or in JSON if msgpack cannot carry it.
+    """The answer in msgpack, or in JSON if msgpack cannot carry it, or somebody may look at it.
 
     Args:
         document: what a stand-in dumped.
@@ -202,8 +210,18 @@ def pack_document(
         status_code: the status.
         raw_headers: further header fields.
         background: what runs after the answer.
+        is_shown: whether somebody between the route and the exchange may look at the answer.
     """
     assert exchange.plan.answer is not None
+    if is_shown:
+        return shown_response(
+            exchange,
+            document,
+            shown_json(document, to_json),
+            status_code=status_code,
+            raw_headers=raw_headers,
+            background=background,
+        )
     try:
         buffers = exchange.pack(document)
     except EncodeError:

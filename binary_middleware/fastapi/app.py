@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from inspect import signature
+import logging
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIRouter
 from starlette.types import ASGIApp
 
+from binary_middleware.fastapi.internals import adoptable_contexts
 from binary_middleware.fastapi.openapi import complete_with
-from binary_middleware.fastapi.route import BinaryRoute, streams
+from binary_middleware.fastapi.route import BinaryRoute, adopt
 from binary_middleware.middleware import BinaryMiddleware
 from binary_middleware.options import make_overrides
 from binary_middleware.resolution import Resolver
@@ -24,19 +24,22 @@ def enable(
     *,
     routes: Iterable[RouteRule] = (),
     keep_memory: bool = True,
+    body_agnostic: Iterable[Any] = (),
     **options: Any,
 ) -> None:
     """Give a FastAPI app a binary mode: middleware, the object lane, media types in OpenAPI.
 
-    Can be called before or after the routes are added, but before the app starts. Routes of
-    routers that the app includes are replaced in those routers: another app that includes the
-    same router serves them in binary mode, too. The OpenAPI document and its pages are served to
-    JSON clients under ``mode="require"`` as well.
+    Can be called before or after the routes are added, but before the app starts. Routes stay the
+    objects that they are, with all that was set on them; those that cannot exchange objects safely
+    exchange JSON text, and the log says which and why. Routers are shared: another app that
+    includes the same router serves its routes in binary mode, too. The OpenAPI document and its
+    pages are served to JSON clients under ``mode="require"`` as well.
 
     Args:
         app: the app.
         routes: as for ``BinaryMiddleware``.
         keep_memory: as for ``BinaryMiddleware``.
+        body_agnostic: as for ``BinaryMiddleware``.
         options: as for ``BinaryMiddleware``.
 
     Raises:
@@ -46,7 +49,12 @@ def enable(
     # What is wrong fails here, not when the app starts.
     _AppMiddleware.make_resolver(app.router, enabled=app, routes=rules, **options)
     app.add_middleware(
-        _AppMiddleware, enabled=app, routes=rules, keep_memory=keep_memory, **options
+        _AppMiddleware,
+        enabled=app,
+        routes=rules,
+        keep_memory=keep_memory,
+        body_agnostic=tuple(body_agnostic),
+        **options,
     )
     _use_binary_routes(app.router)
     _complete_document(app)
@@ -63,11 +71,15 @@ class _AppMiddleware(BinaryMiddleware):
         enabled: FastAPI,
         routes: tuple[RouteRule, ...],
         keep_memory: bool,
+        body_agnostic: tuple[Any, ...],
         **options: Any,
     ) -> None:
         _use_binary_routes(enabled.router)
+        _report_json_lane(enabled.router)
         _complete_document(enabled)  # the user may have set a function of their own meanwhile
-        super().__init__(app, routes=routes, keep_memory=keep_memory, **options)
+        super().__init__(
+            app, routes=routes, keep_memory=keep_memory, body_agnostic=body_agnostic, **options
+        )
         self.resolver = self.make_resolver(app, enabled=enabled, routes=routes, **options)
 
     @classmethod
@@ -80,6 +92,7 @@ class _AppMiddleware(BinaryMiddleware):
         routes: Iterable[RouteRule] = (),
         keep_memory: bool = True,
         openapi_path: str | None = None,
+        body_agnostic: Iterable[Any] = (),
         **options: Any,
     ) -> Resolver:
         if openapi_path is not None:
@@ -105,18 +118,25 @@ def _documentation_rules(app: FastAPI) -> list[RouteRule]:
 
 
 def _use_binary_routes(router: APIRouter) -> None:
+    """Have all routes of a router, and of those that it includes, exchange objects."""
+    routes: dict[int, tuple[APIRoute, list[Any]]] = {}
+    for route, owner in _owners(router):
+        routes.setdefault(id(route), (route, []))[1].append(owner)
+    for route, owners in routes.values():
+        adopt(route, owners)
+
+
+def _owners(router: APIRouter) -> Iterator[tuple[APIRoute, Any]]:
+    """Yield each route, with each of those who hold an app that serves it."""
     router.route_class = _binary_class(router.route_class)
-    changed = False
-    for index, route in enumerate(router.routes):
+    for route in router.routes:
         included = getattr(route, "original_router", None)
         if included is not None:
-            _use_binary_routes(included)
-        elif isinstance(route, APIRoute) and not isinstance(route, BinaryRoute):
-            rebuilt = _rebuild(route)
-            router.routes[index] = rebuilt
-            changed = changed or rebuilt is not route
-    if changed and hasattr(router, "_mark_routes_changed"):
-        router._mark_routes_changed()  # it keeps what it made of its routes
+            yield from _owners(included)
+            for context in adoptable_contexts(route):
+                yield context.original_route, context
+        elif isinstance(route, APIRoute):
+            yield route, route
 
 
 def _binary_class(route_class: type[APIRoute]) -> type[APIRoute]:
@@ -127,42 +147,15 @@ def _binary_class(route_class: type[APIRoute]) -> type[APIRoute]:
     return type(route_class.__name__, (route_class, BinaryRoute), {})
 
 
-_ROUTE_PARAMETERS: Final = [
-    name for name in signature(APIRoute.__init__).parameters if name != "self"
-]
+def _report_json_lane(router: APIRouter) -> None:
+    """Log which routes of an app that starts stay on the JSON lane."""
+    reasons = {
+        f"{route.path} ({reason})": None
+        for route, owner in _owners(router)
+        if (reason := getattr(owner, "json_lane_reason", None)) is not None
+    }
+    if reasons:
+        _LOGGER.warning("these routes exchange JSON text: %s", "; ".join(reasons))
 
 
-# A set that is made anew can have its methods in another order, and FastAPI names an operation
-# after the first one.
-_NOT_KEPT: Final = frozenset(
-    {"generate_unique_id_function", "operation_id", "description", "methods"}
-)
-
-
-def _rebuild(route: APIRoute) -> APIRoute:
-    """The same route, of a class that is a ``BinaryRoute`` as well.
-
-    Returns:
-        The route itself, which stays on the JSON lane, if its class does not make an equal one
-        of its attributes.
-    """
-    if streams(route):
-        return route  # what it streams is known to the original only
-    settings = {name: getattr(route, name) for name in _ROUTE_PARAMETERS}
-    # Names in the OpenAPI document hang on the id, which the route got when it was made.
-    named = {"generate_unique_id_function": lambda _: route.unique_id, "operation_id": None}
-    try:
-        rebuilt = _binary_class(type(route))(**settings | named)
-    except Exception:  # a signature of its own
-        return route
-    for name, value in vars(route).items():
-        if name in _NOT_KEPT or name not in vars(rebuilt):
-            setattr(rebuilt, name, value)
-    same = all(getattr(rebuilt, name) == value for name, value in settings.items())
-    # Apps are known to add dependencies to routes that are there already.
-    same = same and _calls(rebuilt.dependant) == _calls(route.dependant)
-    return rebuilt if same else route
-
-
-def _calls(dependant: Dependant) -> list[Any]:
-    return [(each.call, _calls(each)) for each in dependant.dependencies]
+_LOGGER: Final = logging.getLogger("binary_middleware")

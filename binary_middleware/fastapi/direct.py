@@ -38,7 +38,7 @@ from binary_middleware.fastapi.internals import (
 )
 from binary_middleware.media import JSON
 
-DirectHandler = Callable[[Exchange, Request, Any], Awaitable[Response]]
+DirectHandler = Callable[[Exchange, Request, Any, bool], Awaitable[Response]]
 
 
 def can_go_direct(request: Request) -> bool:
@@ -49,8 +49,9 @@ def can_go_direct(request: Request) -> bool:
 def direct_handler(route: Any, stand_in: StandIn) -> DirectHandler | None:
     """A handler for binary answers of a route, ``None`` if only FastAPI's can serve it.
 
-    The handler takes an exchange with a binary answer, the request, and its decoded body, or
-    ``NO_BODY``. It raises what FastAPI's does. It is for requests that :func:`can_go_direct`.
+    The handler takes an exchange with a binary answer, the request, its decoded body or
+    ``NO_BODY``, and whether somebody may look at the answer on its way. It raises what FastAPI's
+    does. It is for requests that :func:`can_go_direct`.
 
     Args:
         route: the route, or what FastAPI reads its settings from. It is answered with the default
@@ -72,7 +73,7 @@ def direct_handler(route: Any, stand_in: StandIn) -> DirectHandler | None:
         if getattr(route, f"response_model_{name}") != default
     }
 
-    async def handle(exchange: Exchange, request: Request, body: Any) -> Response:
+    async def handle(exchange: Exchange, request: Request, body: Any, is_shown: bool) -> Response:
         solved = None
         # Apps are known to add dependencies to routes that are there already.
         if is_plain and body is not NO_BODY and not dependant.dependencies:
@@ -111,14 +112,22 @@ def direct_handler(route: Any, stand_in: StandIn) -> DirectHandler | None:
             return stand_in.dump_json(content, **how)
 
         if solved is None:
-            return pack_document(document, to_json, exchange, status_code)
+            return pack_document(document, to_json, exchange, status_code, is_shown=is_shown)
         injected, background = solved.response, solved.background_tasks
         code = injected.status_code or status_code
         if not is_body_allowed_for_status_code(code):
             response = Response(b"", code, media_type=JSON, background=background)
             response.raw_headers += injected.headers.raw
             return response
-        return pack_document(document, to_json, exchange, code, injected.headers.raw, background)
+        return pack_document(
+            document,
+            to_json,
+            exchange,
+            code,
+            injected.headers.raw,
+            background,
+            is_shown=is_shown,
+        )
 
     return handle
 

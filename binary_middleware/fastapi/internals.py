@@ -6,10 +6,13 @@ Each name is looked up so that its absence costs speed, not correctness.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
+from functools import partial
 from inspect import Parameter, signature
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any, Final
 
 import fastapi.routing
@@ -43,6 +46,155 @@ def knows_effective_routes() -> bool:
     If not, the route itself does not tell what the inclusion adds: dependencies above all.
     """
     return hasattr(fastapi.routing, "_effective_route_context_var")
+
+
+def adoptable_contexts(included: Any) -> Iterator[Any]:
+    """Yield what FastAPI has made so far of the routes of an included router.
+
+    FastAPI 0.137 and newer make it when it is first asked for, from the routes as they are then.
+    """
+    for candidate in getattr(included, "_effective_candidates", ()):
+        if hasattr(candidate, "_effective_candidates"):
+            yield from adoptable_contexts(candidate)
+        elif isinstance(candidate.original_route, APIRoute):
+            yield candidate
+
+
+@contextmanager
+def effective(route: APIRoute, owner: Any) -> Iterator[None]:
+    """Have ``route.get_route_handler()`` read its settings from ``owner``.
+
+    Args:
+        route: the route.
+        owner: the route itself, or a context of an app that includes it.
+    """
+    if owner is route:
+        yield
+        return
+    variable = fastapi.routing._effective_route_context_var
+    token = variable.set(owner)
+    try:
+        yield
+    finally:
+        variable.reset(token)
+
+
+async def _probe(request: Any) -> Any: ...
+
+
+_request_response: Any = getattr(fastapi.routing, "request_response", None)
+try:
+    _REQUEST_RESPONSE: Any = _request_response(_probe).__code__
+except (AttributeError, TypeError):
+    _REQUEST_RESPONSE = None
+_HANDLER: Final = "f"
+"""The name by which the app of a route knows its handler."""
+
+
+def handler_of(app: Any) -> Any:
+    """Return the handler for which FastAPI made the app of a route.
+
+    ``None`` if the app is anything else, something around such an app above all. This goes by
+    identity: what proxies an app can forge its type for ``isinstance`` and its attributes, but not
+    for ``type``.
+    """
+    app = _within_limits(app)[-1]
+    if type(app) is not FunctionType or app.__code__ is not _REQUEST_RESPONSE:
+        return None
+    cells = dict(zip(app.__code__.co_freevars, app.__closure__ or (), strict=True))
+    return cells[_HANDLER].cell_contents if _HANDLER in cells else None
+
+
+def _within_limits(app: Any) -> list[Any]:
+    """An app, and what is within the limits of bodies that FastAPI puts around it."""
+    apps = [app]
+    while f"{type(app).__module__}.{type(app).__qualname__}" in _BODY_LIMITS:
+        app = app.app
+        apps.append(app)
+    return apps
+
+
+_BODY_LIMITS: Final = frozenset(
+    {
+        "fastapi._body_limit._BodyLimitExceptionMiddleware",
+        "starlette.middleware.body_limit.RequestBodyLimitMiddleware",
+    }
+)
+
+
+def set_handler(owner: Any, handler: Any) -> None:
+    """Put an app for another handler in the place of the app that :func:`handler_of` knows.
+
+    Args:
+        owner: the route, or a context of an app that includes it.
+        handler: takes a request and returns a response.
+    """
+    apps = _within_limits(owner.app)
+    holder = apps[-2] if len(apps) > 1 else owner
+    holder.app = _request_response(handler)
+
+
+def are_same(one: Any, other: Any, same: Mapping[int, object], depth: int = 8) -> bool:
+    """Return whether two handlers are of the same code, and hold the same.
+
+    Args:
+        one: a handler, or what one holds.
+        other: the other one.
+        same: what counts as the same as the objects with these ids.
+        depth: how many functions inside each other are compared.
+    """
+    if one is other or same.get(id(other), other) is one:
+        return True
+    kind = type(one)
+    if kind is not type(other) or not depth:
+        return False
+    if kind in (bool, int, str):
+        return bool(one == other)
+    parts = _PARTS.get(kind)
+    if parts is None or (kind is FunctionType and one.__code__ is not other.__code__):
+        return False
+    mine, its = parts(one), parts(other)
+    return len(mine) == len(its) and all(
+        are_same(part, counterpart, same, depth - (kind is FunctionType))
+        for part, counterpart in zip(mine, its, strict=True)
+    )
+
+
+_PARTS: Final[dict[type, Callable[[Any], Sequence[Any]]]] = {
+    FunctionType: lambda one: [
+        one.__defaults__,
+        one.__kwdefaults__,
+        vars(one),
+        *map(_held, one.__closure__ or ()),
+    ],
+    MethodType: lambda one: (one.__self__, one.__func__),
+    partial: lambda one: (one.func, one.args, one.keywords),
+    tuple: lambda one: one,
+    dict: lambda one: [part for pair in one.items() for part in pair],
+}
+
+
+def is_within(handler: Any, codes: Collection[Any], depth: int = 8) -> bool:
+    """Return whether a handler is of one of these codes, or holds one that is.
+
+    Args:
+        handler: what takes a request.
+        codes: of functions.
+        depth: how many functions inside each other are looked at.
+    """
+    kind = type(handler)
+    if kind is FunctionType and handler.__code__ in codes:
+        return True
+    if kind not in (FunctionType, MethodType, partial) or not depth:
+        return False
+    return any(is_within(part, codes, depth - 1) for part in _PARTS[kind](handler))
+
+
+def _held(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # of a variable that has no value
+        return None
 
 
 def takes_nothing_but_one_body(route: Any) -> bool:

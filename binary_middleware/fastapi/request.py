@@ -13,7 +13,7 @@ from binary_middleware import transcode
 from binary_middleware.codec import unpackb
 from binary_middleware.exchange import Exchange
 from binary_middleware.fastapi.internals import NO_BODY
-from binary_middleware.starlette.request import BinaryRequest
+from binary_middleware.starlette.request import BinaryRequest, TextRequest, take_body
 
 
 class RouteRequest(BinaryRequest):
@@ -55,27 +55,39 @@ class RouteRequest(BinaryRequest):
 
 
 @lru_cache(maxsize=256)
-def _request_class(kind: type[Request]) -> type[RouteRequest] | None:
-    """The class that stands for an app's own class of requests, if it can be one of ours.
+def _request_class(kind: type[Request], read: type[Request]) -> type[Request]:
+    """Return the class that stands for an app's own class of requests.
 
-    A class that reads the body in its own way expects JSON text.
+    It reads as ``read`` does, where the app's class does not read in a way of its own.
     """
-    if any(getattr(kind, name) is not getattr(Request, name) for name in _READERS):
-        return None
-    return type(kind.__name__, (RouteRequest, kind), {}) if kind is not Request else RouteRequest
+    return type(kind.__name__, (kind, read), {}) if kind is not Request else read
+
+
+def _reads_its_own_way(kind: type[Request]) -> bool:
+    return any(getattr(kind, name) is not getattr(Request, name) for name in _READERS)
 
 
 _READERS: Final = ("body", "json", "stream", "receive")
 
 
 def take(exchange: Exchange, request: Request) -> Request:
-    """The request with its msgpack body taken as it is; ``request`` if it is read as JSON text."""
-    kind = _request_class(type(request))
-    if kind is None or not exchange.take_request():
+    """Return the request with its msgpack body taken as it is; ``request`` if it has none.
+
+    Where somebody may have looked at the body, or the app's class of requests reads it in its own
+    way, it is read as JSON text that stands for it.
+    """
+    if exchange.plan.request is None:
         return request
-    taken = kind.__new__(kind)  # the app's own class may have an ``__init__`` of its own
+    kind = type(request)
+    if _reads_its_own_way(kind) or not take_body(exchange, request.receive):
+        read: type[Request] = TextRequest
+    else:
+        read = RouteRequest
+    request_class = _request_class(kind, read)
+    taken = request_class.__new__(request_class)  # the app's own may have an ``__init__``
     vars(taken).update(vars(request), exchange=exchange)
-    request._receive = _as_text(exchange, request.receive)
+    if read is RouteRequest:
+        request._receive = _as_text(exchange, request.receive)
     return taken
 
 

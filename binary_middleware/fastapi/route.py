@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from fastapi.datastructures import DefaultPlaceholder
+from fastapi.dependencies.models import Dependant
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Form
@@ -18,13 +20,18 @@ from starlette.types import Receive, Scope, Send
 from binary_middleware.endpoint import endpoint_overrides
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange import SCOPE_KEY, Exchange
-from binary_middleware.fastapi.answer import in_binary, stand_in
+from binary_middleware.fastapi.answer import StandIn, in_binary, stand_in
 from binary_middleware.fastapi.direct import DirectHandler, can_go_direct, direct_handler
 from binary_middleware.fastapi.internals import (
     NO_BODY,
+    are_same,
+    effective,
     effective_route,
+    handler_of,
     is_about_bytes_in_json,
+    is_within,
     makes_fastapis_handler,
+    set_handler,
 )
 from binary_middleware.fastapi.request import RouteRequest, take
 from binary_middleware.heads import problem_response
@@ -46,23 +53,24 @@ class BinaryRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         build = super().get_route_handler
         handle_json = build()
-        route = effective_route(self)
+        settings = effective_route(self)
         handle_objects, direct = handle_json, None
-        if _answers_with_default_class(route):
-            in_its_place = stand_in(route)
+        if _answers_with_default_class(settings):
+            in_its_place = stand_in(settings)
             if makes_fastapis_handler(build):
-                direct = direct_handler(route, in_its_place)
-            # Nobody else has seen this route yet: handlers are built while it is made.
-            field = route.response_field
-            route.response_field = in_its_place
-            try:
-                handle_objects = build()
-            finally:
-                route.response_field = field
-        reads_body = route.body_field is not None and not isinstance(
-            route.body_field.field_info, Form
+                direct = direct_handler(settings, in_its_place)
+            handle_objects = _object_handler(settings, in_its_place, build)
+        reads_body = settings.body_field is not None and not isinstance(
+            settings.body_field.field_info, Form
         )
-        return _negotiated(handle_json, handle_objects, direct, reads_body=reads_body)
+        return _negotiated(handle_json, handle_objects, direct, route=self, reads_body=reads_body)
+
+    def exchanges_objects(self, app: Any) -> bool:
+        """Return whether ``app`` is that of this route, with nothing around its handler."""
+        return is_within(handler_of(app), _HANDLERS)
+
+    json_lane_reason: str | None = None
+    """Why a route that was there before binary mode exchanges JSON text, if it does."""
 
     binary_overrides: ClassVar[Overrides] = ()
     """The options that :meth:`configured` set for the routes of this class."""
@@ -124,11 +132,39 @@ def streams(route: Any) -> bool:
     return bool(route.is_json_stream or route.is_sse_stream)
 
 
+def _object_handler(settings: Any, in_its_place: StandIn, build: Callable[[], Handler]) -> Handler:
+    """Have FastAPI build the handler whose answers are documents.
+
+    It is built on a copy of the dependant, as integrations wrap ``dependant.call`` while a handler
+    is built. What was set there for the JSON handler, or since, is in force here as well.
+
+    Args:
+        settings: the route, or what FastAPI reads its settings from.
+        in_its_place: what stands in the place of its response field.
+        build: FastAPI's ``get_route_handler``.
+    """
+    dependant, field = settings.dependant, settings.response_field
+    copied = replace(dependant)
+    # Nobody else has seen this route yet: handlers are built while it is made.
+    settings.dependant, settings.response_field = copied, in_its_place
+    try:
+        built = build()
+    finally:
+        settings.dependant, settings.response_field = dependant, field
+
+    def handle(request: Request) -> Coroutine[Any, Any, Response]:
+        copied.call = dependant.call
+        return built(request)
+
+    return handle
+
+
 def _negotiated(
     handle_json: Handler,
     handle_objects: Handler,
     direct: DirectHandler | None,
     *,
+    route: object,
     reads_body: bool,
 ) -> Handler:
     async def handle(request: Request) -> Response:
@@ -138,15 +174,16 @@ def _negotiated(
         answers_in_binary = exchange.plan.answer is not None
         inner = handle_objects if answers_in_binary else handle_json
         goes_direct = direct if answers_in_binary and can_go_direct(request) else None
+        is_shown = answers_in_binary and exchange.observers.may_see(route)
         # A body that the route does not declare is left to whoever reads it: as JSON text.
         taken = take(exchange, request) if reads_body else request
         try:
             if goes_direct is not None:
                 if not reads_body:
-                    return await goes_direct(exchange, request, NO_BODY)
+                    return await goes_direct(exchange, request, NO_BODY, is_shown)
                 if type(taken) is RouteRequest:
-                    return await goes_direct(exchange, taken, await taken.document())
-            return in_binary(await inner(taken), exchange)
+                    return await goes_direct(exchange, taken, await taken.document(), is_shown)
+            return in_binary(await inner(taken), exchange, is_shown=is_shown)
         except RequestValidationError as exc:
             if exchange.plan.request is not None or _holds_bytes(exc):
                 # FastAPI's own handler cannot render bytes, arrays or NaN, and would answer 500.
@@ -161,6 +198,117 @@ def _negotiated(
             return _refused(exchange)
 
     return handle
+
+
+def _adopted(
+    handle_json: Handler, handle_binary: Handler, dependant: Dependant, copied: Dependant
+) -> Handler:
+    """Return a handler of a route that was there before: JSON clients keep the one it had.
+
+    Args:
+        handle_json: the handler that the route had.
+        handle_binary: a handler for binary clients.
+        dependant: what the one reads.
+        copied: the copy of it that the other reads.
+    """
+
+    async def handle(request: Request) -> Response:
+        if isinstance(request.scope.get(SCOPE_KEY), Exchange):
+            copied.call = dependant.call
+            return await handle_binary(request)
+        return await _handle_none_of_ours(handle_json, request)
+
+    return handle
+
+
+async def _handle(request: Request) -> Response:
+    return Response()
+
+
+_HANDLERS: Final = frozenset(
+    getattr(handler, "__code__", None)
+    for handler in (
+        _negotiated(_handle, _handle, None, route=None, reads_body=False),
+        _adopted(_handle, _handle, Dependant(), Dependant()),
+    )
+)
+
+
+def _adopted_class(route_class: type[APIRoute]) -> type[APIRoute]:
+    """Return the class of routes that were made without us, of a class of the app's."""
+    adopted = _ADOPTED.get(route_class)
+    if adopted is None:
+        bases = (route_class, BinaryRoute) if route_class is not APIRoute else (BinaryRoute,)
+        adopted = type(route_class.__name__, bases, {"adopted_from": route_class})
+        _ADOPTED[route_class] = adopted
+    return adopted
+
+
+_ADOPTED: Final[dict[type[APIRoute], type[APIRoute]]] = {}
+
+
+def adopt(route: APIRoute, owners: Iterable[Any]) -> None:
+    """Have a route that was made without us exchange objects.
+
+    It stays the object that it was, and all that was set on it stays in force, for both kinds of
+    clients. Its class, which may wrap the handler, is asked for a handler for binary clients; JSON
+    clients keep the one that it had. Where that cannot be done safely, it stays on the JSON lane,
+    and its ``json_lane_reason`` says why.
+
+    Args:
+        route: the route.
+        owners: those who hold an app that serves it: the route itself, and what FastAPI apps that
+            include it made of it.
+    """
+    route_class: type[APIRoute] = getattr(type(route), "adopted_from", type(route))
+    if issubclass(route_class, BinaryRoute):
+        return  # made with us
+    was_adopted = route_class is not type(route)
+    owners = [each for each in owners if not is_within(handler_of(each.app), _HANDLERS)]
+    route.__class__ = route_class
+    reasons = [_reason(route, owner) for owner in owners]
+    try:
+        route.__class__ = _adopted_class(route_class)
+    except TypeError as exc:  # its memory is laid out in another way
+        reasons = [f"its class cannot be derived from: {exc}"] * len(owners)
+    for owner, reason in zip(owners, reasons, strict=True):
+        if reason is None:
+            reason = _adopt(route, owner)
+        if not (was_adopted and owner is route):
+            owner.json_lane_reason = reason
+
+
+def _reason(route: APIRoute, owner: Any) -> str | None:
+    """Return why an owner's handler cannot be told to be the one that FastAPI made for it."""
+    handler = handler_of(owner.app)
+    if handler is None:
+        return "its app is not what FastAPI made of it"
+    dependant = owner.dependant
+    owner.dependant = copied = replace(dependant)  # integrations wrap ``call`` with each handler
+    try:
+        with effective(route, owner):
+            made_now = route.get_route_handler()
+    except Exception as exc:
+        return f"its class cannot make a handler again: {exc!r}"
+    finally:
+        owner.dependant = dependant
+    if not are_same(handler, made_now, {id(copied): dependant}):
+        return "its handler is not the one that FastAPI would make for it now"
+    return None
+
+
+def _adopt(route: APIRoute, owner: Any) -> str | None:
+    dependant = owner.dependant
+    owner.dependant = copied = replace(dependant)
+    try:
+        with effective(route, owner):
+            handle_binary = route.get_route_handler()
+    except Exception as exc:
+        return f"its class cannot make a handler again: {exc!r}"
+    finally:
+        owner.dependant = dependant
+    set_handler(owner, _adopted(handler_of(owner.app), handle_binary, dependant, copied))
+    return None
 
 
 async def _handle_none_of_ours(handle_json: Handler, request: Request) -> Response:

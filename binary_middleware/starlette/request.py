@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from functools import lru_cache
-from typing import Any, TypeVar, overload
+from types import MethodType
+from typing import Any, Final, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
@@ -17,6 +18,53 @@ from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.summary import summarize_errors
 
 Type = TypeVar("Type")
+
+
+def take_body(exchange: Exchange, receive: Receive) -> bool:
+    """Take the body of a request as it is, unless somebody may look at it on its way.
+
+    Args:
+        exchange: of the request.
+        receive: the channel of whoever wants the body.
+
+    Returns:
+        Whether it was taken. If not, it is to be read as JSON text, and compared with what
+        ``Exchange.is_request_text`` knows.
+    """
+    return _innermost(receive) == exchange.receive and exchange.take_request()
+
+
+def _innermost(receive: Any) -> Any:
+    """Return the channel behind those that pass on each message without showing it to the app."""
+    while type(receive) is MethodType:
+        name = _PASSES_ON.get(f"{type(receive.__self__).__module__}.{receive.__func__.__name__}")
+        if name is None:
+            break
+        receive = getattr(receive.__self__, name, None)
+    return receive
+
+
+# Not documented by Starlette. Where one of them is absent, or does otherwise, the body is read as
+# JSON text.
+_PASSES_ON: Final = {
+    "starlette.middleware.base.wrapped_receive": "_receive",  # of _CachedRequest
+    "starlette.middleware.body_limit.receive_with_limit": "receive",
+}
+
+
+class TextRequest(Request):
+    """A request whose msgpack body is read as JSON text, as middleware may have seen or changed it.
+
+    ``json()`` gives the decoded object all the same if the text comes as it was written; any other
+    text counts as it is.
+    """
+
+    exchange: Exchange
+
+    async def json(self) -> Any:
+        if self.exchange.is_request_text(await self.body()):
+            return self.exchange.value()
+        return await super().json()
 
 
 class BinaryRequest(Request):
@@ -107,12 +155,17 @@ async def read(request: Request, type_: Any = Any) -> Any:
         ClientDisconnect: the client went away before the end of the body.
     """
     exchange = request.scope.get(SCOPE_KEY)
-    if not isinstance(exchange, Exchange) or not (exchange.take_request() or exchange.was_read):
-        return _validated_json(type_, await request.body())
-    if not await exchange.read(request.receive):
-        raise ClientDisconnect
-    if not len(exchange.body):
-        raise InvalidBody(400, "Bad Request", "the body is empty")
+    if isinstance(exchange, Exchange) and (
+        exchange.is_taken or take_body(exchange, request.receive)
+    ):
+        if not await exchange.read(request.receive):
+            raise ClientDisconnect
+        if not len(exchange.body):
+            raise InvalidBody(400, "Bad Request", "the body is empty")
+    else:
+        text = await request.body()
+        if not isinstance(exchange, Exchange) or not exchange.is_request_text(text):
+            return _validated_json(type_, text)
     document = exchange.value()
     if type_ is Any:
         return document

@@ -13,7 +13,7 @@ from binary_middleware.body import send_body
 from binary_middleware.errors import EncodeError
 from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.media import JSON
-from binary_middleware.transcode import dump_json
+from binary_middleware.transcode import dump_json, shown_json
 
 
 class BinaryResponse(Response):
@@ -113,16 +113,27 @@ class NegotiatedResponse(Response):
         return dump_json(self.content)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._negotiated(scope.get(SCOPE_KEY))(scope, receive, send)
+        await self._negotiated(scope)(scope, receive, send)
 
-    def _negotiated(self, exchange: object) -> Response:
-        if isinstance(exchange, Exchange) and exchange.plan.answer is not None:
+    def _negotiated(self, scope: Scope) -> Response:
+        exchange = scope.get(SCOPE_KEY)
+        buffers: Sequence[bytes | memoryview]
+        if not isinstance(exchange, Exchange) or exchange.plan.answer is None:
+            buffers, media_type = [self.body], JSON
+        elif exchange.observers.may_see(scope.get("endpoint")):
+            return shown_response(
+                exchange,
+                self.content,
+                shown_json(self.content, lambda: self.body),
+                status_code=self.status_code,
+                raw_headers=self.raw_headers,
+                background=self.background,
+            )
+        else:
             try:
                 buffers, media_type = exchange.pack(self.content), exchange.plan.answer
             except EncodeError:
                 buffers, media_type = [self.body], JSON
-        else:
-            buffers, media_type = [self.body], JSON
         return BinaryResponse(
             buffers,
             media_type,
@@ -130,3 +141,30 @@ class NegotiatedResponse(Response):
             raw_headers=self.raw_headers,
             background=self.background,
         )
+
+
+def shown_response(
+    exchange: Exchange,
+    document: Any,
+    text: bytes,
+    *,
+    status_code: int = 200,
+    raw_headers: Sequence[tuple[bytes, bytes]] = (),
+    background: BackgroundTask | None = None,
+) -> Response:
+    """Return a response in JSON, for those to see who stand between the endpoint and the exchange.
+
+    The exchange packs ``document`` in its place if it comes through unchanged.
+
+    Args:
+        exchange: one with a binary answer.
+        document: what the client shall get.
+        text: the same in JSON.
+        status_code: the status.
+        raw_headers: further header fields.
+        background: what runs after the response.
+    """
+    exchange.keep_document(document, text)
+    response = Response(text, status_code, media_type=JSON, background=background)
+    response.raw_headers += further_headers(raw_headers)
+    return response

@@ -33,7 +33,7 @@ def twins(build: Callable[[FastAPI], Any], **settings: Any) -> tuple[TestClient,
         app = FastAPI(**settings)
         build(app)
         if is_enabled:
-            enable(app)
+            enable(app, body_agnostic=(NotesAnswers,))
         clients.append(TestClient(app, raise_server_exceptions=False, follow_redirects=False))
     return clients[0], clients[1]
 
@@ -49,12 +49,12 @@ class Lanes:
 
         def build_and_note(app: FastAPI) -> None:
             build(app)
-            app.add_middleware(_NotesAnswers, answers=self.answers)
+            app.add_middleware(NotesAnswers, answers=self.answers)
 
         return build_and_note
 
 
-class _NotesAnswers:
+class NotesAnswers:
     def __init__(self, app: ASGIApp, answers: list[str | None]) -> None:
         self.app = app
         self.answers = answers

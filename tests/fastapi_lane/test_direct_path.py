@@ -561,9 +561,9 @@ def twice(monkeypatch: pytest.MonkeyPatch) -> Twice:
     by_fastapis_handler: list[str] = []
     in_binary = route_module.in_binary
 
-    def noted(response: Response, exchange: Any) -> Response:
+    def noted(response: Response, exchange: Any, **how: Any) -> Response:
         by_fastapis_handler.append(type(response).__name__)
-        return in_binary(response, exchange)
+        return in_binary(response, exchange, **how)
 
     monkeypatch.setattr(route_module, "in_binary", noted)
 

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from binary_middleware import BinaryMiddleware, NumpyArrayField, packb
 from binary_middleware.fastapi import BinaryRoute, enable, internals
 from tests.asgi import MSGPACK
-from tests.fastapi_lane.conftest import ACCEPT, Lanes, get, post, same, value
+from tests.fastapi_lane.conftest import ACCEPT, Lanes, NotesAnswers, get, post, same, value
 
 ARRAY = np.arange(4, dtype="int16")
 NOT_TEXT = b"\xff"
@@ -105,34 +105,34 @@ LAYOUTS = [
 
 
 def _enabled_before(app: FastAPI, layout: Callable[[FastAPI], list[str]]) -> list[str]:
-    enable(app)
+    enable(app, body_agnostic=[NotesAnswers])
     return layout(app)
 
 
 def _enabled_after(app: FastAPI, layout: Callable[[FastAPI], list[str]]) -> list[str]:
     paths = layout(app)
-    enable(app)
+    enable(app, body_agnostic=[NotesAnswers])
     return paths
 
 
 def _enabled_after_openapi(app: FastAPI, layout: Callable[[FastAPI], list[str]]) -> list[str]:
     paths = layout(app)
     app.openapi()  # FastAPI keeps what it made of the routes
-    enable(app)
+    enable(app, body_agnostic=[NotesAnswers])
     return paths
 
 
 def _openapi_in_between(app: FastAPI, layout: Callable[[FastAPI], list[str]]) -> list[str]:
-    enable(app)
+    enable(app, body_agnostic=[NotesAnswers])
     paths = layout(app)
     app.openapi()
     return paths
 
 
 def _enabled_twice(app: FastAPI, layout: Callable[[FastAPI], list[str]]) -> list[str]:
-    enable(app)
+    enable(app, body_agnostic=[NotesAnswers])
     paths = layout(app)
-    enable(app)
+    enable(app, body_agnostic=[NotesAnswers])
     return paths
 
 
@@ -163,7 +163,7 @@ def test_every_route_exchanges_objects(
 
 def test_route_that_is_added_while_the_app_runs() -> None:
     app = FastAPI()
-    enable(app)
+    enable(app, body_agnostic=[NotesAnswers])
     client = TestClient(app)
     assert get(client, "/echo").status_code == 404
     app.add_api_route("/echo", echo, methods=["POST"])
@@ -184,7 +184,7 @@ def test_settings_of_the_including_router_hold() -> None:
     app.include_router(
         router, prefix="/more", dependencies=[Depends(set_header), Depends(needs_body)]
     )
-    enable(app)
+    enable(app, body_agnostic=[NotesAnswers])
     client = TestClient(app)
     plain = post(client, DOCUMENT, "/plain/")
     assert plain.status_code == 202
@@ -213,7 +213,7 @@ def test_response_class_of_a_router_keeps_its_routes_on_the_json_lane(where: str
         return [1]
 
     app.include_router(router, **_given("default_response_class", classes.get("include")))
-    enable(app)
+    enable(app, body_agnostic=[NotesAnswers])
     assert value(get(TestClient(app))) == {"data": [1]}
     assert lanes.answers == [TEXT]
 
@@ -265,7 +265,7 @@ def test_route_class_within_a_plain_middleware(path: str) -> None:
     app.include_router(_router(route_class=BinaryRoute))
     lanes = Lanes()
     lanes.within(lambda _: None)(app)
-    app.add_middleware(BinaryMiddleware, arrays="map")
+    app.add_middleware(BinaryMiddleware, arrays="map", body_agnostic=[NotesAnswers])
     document = value(post(TestClient(app), DOCUMENT, path))
     assert document["array"] == {"shape": [4], "dtype": "int16", "data": ARRAY.tobytes()}
     assert lanes.answers == [OBJECTS]
@@ -313,7 +313,7 @@ def test_mounted_app(outer: bool, inner: bool) -> None:
     lanes = Lanes()
     lanes.within(lambda _: None)(app)
     if outer:
-        enable(app)
+        enable(app, body_agnostic=[NotesAnswers])
     client = TestClient(app)
     document = {"array": ARRAY, "raw": "text" if not inner else b"text"}
     if outer or inner:
@@ -395,7 +395,7 @@ def test_without_these_names_included_routers_use_the_json_lane(
     lanes = Lanes()
     paths = [path for path in layout(app) if path.endswith("/echo")]
     lanes.within(lambda _: None)(app)
-    enable(app)
+    enable(app, body_agnostic=[NotesAnswers])
     client = TestClient(app)
     document = {"array": ARRAY, "raw": b"text"}
     for path in paths:
