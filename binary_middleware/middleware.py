@@ -184,10 +184,10 @@ class BinaryMiddleware:
         """
         negotiator = self._negotiator(scope, outer.options)
         content_type, accept, _ = _negotiated_fields(outer.client_headers)
-        options = negotiator.options
-        if options.mode == "off" or negotiator.plan(content_type, accept).refusal is not None:
+        plan = negotiator.plan(content_type, accept)
+        if negotiator.options.mode == "off" or plan.refusal is not None:
             return False
-        outer.options = options
+        outer.plan, outer.options = plan, negotiator.options
         return True
 
     def _report_observers(self) -> None:
