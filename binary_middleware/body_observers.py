@@ -26,6 +26,9 @@ Observers = tuple[str, ...]
 _LIBRARIES: Final = ("starlette.", "fastapi.", "binary_middleware.")
 """Packages whose middleware does not look at bodies, or changes their coding only."""
 
+_MAX_LAYERS: Final = 256
+"""Layers around each other that are looked into; a proxy may claim to wrap another one forever."""
+
 
 class _Endpoint(NamedTuple):
     """An endpoint and its route, held so that their ids stay their own."""
@@ -65,7 +68,9 @@ class BodyObservers:
     def target(self) -> object:
         """What :meth:`may_see` of a middleware further out is asked about: what ours wraps."""
         app: Any = self._app
-        while not isinstance(app, (Router, MethodType)) and hasattr(app, "app"):
+        for _ in range(_MAX_LAYERS):
+            if isinstance(app, (Router, MethodType)) or not hasattr(app, "app"):
+                break
             app = app.app
         return app
 
@@ -96,7 +101,7 @@ class BodyObservers:
 
     def _inside(self, app: Any, names: Observers, above: frozenset[int]) -> Iterator[_Endpoint]:
         """Yield the endpoints inside an app, each with its observers."""
-        if id(app) in above:
+        if id(app) in above or len(above) > _MAX_LAYERS:
             return
         above |= {id(app)}
         if type(app) is MethodType:  # what a router or a route hands to its own middleware
@@ -157,7 +162,9 @@ class BodyObservers:
         wrappers = _overriding(route, BaseRoute, "get_route_handler", agnostic=())
         names += _overriding(route, BaseRoute, "get_route_handler", agnostic=self._agnostic)
         app = owner.app
-        while type(app) is not FunctionType and not isinstance(app, type) and hasattr(app, "app"):
+        for _ in range(_MAX_LAYERS):
+            if type(app) is FunctionType or isinstance(app, type) or not hasattr(app, "app"):
+                break
             names += self._name_of(type(app), getattr(app, "dispatch_func", None))
             app = app.app
         exchanges_objects = hasattr(route, "exchanges_objects")
