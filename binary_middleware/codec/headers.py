@@ -24,7 +24,7 @@ def container(view: memoryview) -> tuple[type | None, int]:
     return None, 0
 
 
-def header_size(view: memoryview) -> int:
+def header_size(view: bytes | memoryview) -> int:
     """Bytes of the header of the list or map that starts here."""
     return {0xDC: 3, 0xDD: 5, 0xDE: 3, 0xDF: 5}.get(view[0], 1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
 from collections import deque
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -17,8 +16,9 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from binary_middleware.codec.chains import chains_map
+from binary_middleware.codec.headers import header_size
 from binary_middleware.errors import EncodeError
-from binary_middleware.fields import as_ndarray, is_array_like, to_buffer
+from binary_middleware.fields import as_ndarray, dtype_spec, is_array_like, to_buffer
 from binary_middleware.ndarray import array_map, complex_map, scalar_value
 
 LARGE: Final = 16 * 1024
@@ -32,7 +32,7 @@ _MIN_INT: Final = -(1 << 63)
 _MAX_INT: Final = (1 << 64) - 1
 _ATOMS: Final = frozenset({type(None), bool, int, float, str})
 _TEXT: Final = frozenset({str})
-_encoder: Final = msgspec.msgpack.Encoder()
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 def packb(obj: Any, *, arrays: str = "numpy", dialect: str = "plain") -> bytes:
@@ -74,7 +74,7 @@ def pack_buffers(
     if dialect not in ("plain", "chains"):
         raise ValueError(f"dialect must be 'plain' or 'chains', got {dialect!r}")
     try:
-        return [_encoder.encode(obj)] if _is_plain(obj) else _Packer(arrays, dialect).pack(obj)
+        return [_encode(obj)] if _is_plain(obj) else _Packer(arrays, dialect).pack(obj)
     except RecursionError as exc:
         raise EncodeError("the object nests too deeply, or holds itself") from exc
     except (OverflowError, UnicodeError) as exc:
@@ -82,77 +82,106 @@ def pack_buffers(
 
 
 class _Large:
-    """A large buffer in its place in the document, and what is written in front of it.
+    """A large buffer, and the head that precedes it in the document.
 
     Args:
         view: the buffer.
-        head: what precedes its own header.
-        aligned: whether the buffer shall start at a multiple of :data:`ALIGNMENT`; ``head`` is
-            then that of a string-keyed array map.
+        head: what precedes its own header, wherever the document has it.
+
+    Raises:
+        EncodeError: msgpack has no header for as many bytes.
     """
 
-    __slots__ = ("aligned", "head", "view")
+    __slots__ = ("header", "view")
 
-    def __init__(self, view: memoryview, head: bytes = b"", aligned: bool = False) -> None:
+    def __init__(self, view: memoryview, head: bytes = b"") -> None:
         length = view.nbytes
         if length >= 1 << 32:
             raise EncodeError("msgpack cannot carry 4 GiB or more in one value")
         wide = length > 0xFFFF
-        self.head = head + (b"\xc6" + length.to_bytes(4) if wide else b"\xc5" + length.to_bytes(2))
+        self.header = head + (
+            b"\xc6" + length.to_bytes(4) if wide else b"\xc5" + length.to_bytes(2)
+        )
         self.view = view
-        self.aligned = aligned
 
     def head_at(self, start: int) -> bytes:
-        """The head for a place in the document, longer where the buffer shall be aligned."""
-        head = self.head
-        padding = -(start + len(head)) % ALIGNMENT if self.aligned else 0
-        for more, key, wider in _WIDER_KEYS:
-            if padding & more:
-                head = head.replace(key, wider, 1)
-        return head
+        """Return the head for a place in the document."""
+        return self.header
 
 
-# msgpack has four headers for a string, and a reader takes any of them. So three keys can make a
-# map longer by 0 to 7 bytes. (What is replaced is the key, or a name of the same letters in a
-# structured dtype, which may be written in a wider form just as well.)
-_WIDER_KEYS: Final = (
-    (1, b"\xa5shape", b"\xd9\x05shape"),
-    (2, b"\xa5dtype", b"\xda\x00\x05dtype"),
-    (4, b"\xa4data", b"\xdb\x00\x00\x00\x04data"),
-)
+class _LargeArray(_Large):
+    """The buffer of a string-keyed array map, which starts at a multiple of :data:`ALIGNMENT`.
+
+    msgpack has four headers for a string, and a reader accepts any of them. So the three keys can
+    make the head longer by 0 to 7 bytes.
+    """
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, view: memoryview, array: np.ndarray[Any, Any]) -> None:
+        super().__init__(view)
+        self.shape = _encode(array.shape)
+        self.dtype = _encode(dtype_spec(array.dtype))
+
+    def head_at(self, start: int) -> bytes:
+        length = _SHORTEST_HEAD + len(self.shape) + len(self.dtype) + len(self.header)
+        padding = -(start + length) % ALIGNMENT
+        return b"\x83%b%b%b%b%b%b" % (
+            _SHAPE_KEYS[padding & 1],
+            self.shape,
+            _DTYPE_KEYS[padding >> 1 & 1],
+            self.dtype,
+            _DATA_KEYS[padding >> 2],
+            self.header,
+        )
 
 
-_PLACE: Final = os.urandom(16)
-"""Stands in the place of a large buffer while everything around it is written in one go. Nobody
-else knows these bytes, so no document has them."""
-_IN_ITS_PLACE: Final = msgspec.Raw(_PLACE)
+_SHAPE_KEYS: Final = (b"\xa5shape", b"\xd9\x05shape")
+_DTYPE_KEYS: Final = (b"\xa5dtype", b"\xda\x00\x05dtype")
+_DATA_KEYS: Final = (b"\xa4data", b"\xdb\x00\x00\x00\x04data")
+_SHORTEST_HEAD: Final = 1 + len(_SHAPE_KEYS[0]) + len(_DTYPE_KEYS[0]) + len(_DATA_KEYS[0])
+
+
+class _Parts(list[bytes | _Large]):
+    """A container that holds a large buffer: encoded pieces, and the buffers between them."""
+
+
+_SPLIT: Final = frozenset({_Large, _LargeArray, _Parts})
 
 
 class _Packer:
-    """Writes one document: first all that is small, then the large buffers in their places."""
+    """Writes one document.
+
+    Containers without large buffers are encoded by msgspec in one go. The others, and only they,
+    are put together from their header, runs of small members, and the buffers.
+    """
 
     def __init__(self, arrays: str, dialect: str) -> None:
         self.arrays = arrays
         self.dialect = dialect
-        self.large: list[_Large] = []
+        self.lifted = 0
 
     def pack(self, obj: Any) -> list[bytes | memoryview]:
         tree = self.convert(obj)
-        small = _encoder.encode(tree)
-        if not self.large:
-            return [small]
-        *parts, rest = small.split(_PLACE)
+        if type(tree) not in _SPLIT:
+            return [_encode(tree)]
         buffers: list[bytes | memoryview] = []
+        pieces: list[bytes] = []
         written = 0
-        for part, large in zip(parts, self.large, strict=True):
-            head = part + large.head_at(written + len(part))
-            buffers += (head, large.view)
-            written += len(head) + len(large.view)
-        if rest:
-            buffers.append(rest)
-        return buffers
+        for part in tree if type(tree) is _Parts else (tree,):
+            if isinstance(part, bytes):
+                pieces.append(part)
+                written += len(part)
+                continue
+            head = part.head_at(written)
+            pieces.append(head)
+            buffers += (b"".join(pieces), part.view)
+            pieces.clear()
+            written += len(head) + len(part.view)
+        rest = b"".join(pieces)
+        return [*buffers, rest] if rest else buffers
 
-    # The tree of what msgspec can write.
+    # The tree of what msgspec can write, with parts where there are large buffers.
 
     def convert(self, obj: Any) -> Any:
         kind = type(obj)
@@ -168,7 +197,8 @@ class _Packer:
             return self.convert_array(obj)
         return self.convert_other(obj)
 
-    def convert_map(self, obj: Mapping[Any, Any]) -> dict[Any, Any]:
+    def convert_map(self, obj: Mapping[Any, Any]) -> Any:
+        lifted = self.lifted
         tree: dict[Any, Any] = {}
         for key, value in obj.items():
             if type(key) is not str:
@@ -176,29 +206,29 @@ class _Packer:
             if key in tree:
                 raise EncodeError(f"two keys become {key[:40]!r} in msgpack")
             tree[key] = value if type(value) in _ATOMS else self.convert(value)
-        return tree
+        return tree if self.lifted == lifted else _split_map(tree)
 
-    def convert_items(self, obj: Any) -> list[Any]:
-        return list(map(self.convert, obj))  # not a comprehension, which would be a frame more
+    def convert_items(self, obj: Any) -> Any:
+        lifted = self.lifted
+        tree = list(map(self.convert, obj))  # not a comprehension, which would be a frame more
+        return tree if self.lifted == lifted else _split_list(tree)
 
     def convert_array(self, array: Any) -> Any:
         try:
             array = as_ndarray(array)
+            view = to_buffer(array)
         except ValueError as exc:
             raise EncodeError(str(exc)) from exc
-        view = to_buffer(array)
         if len(view) < LARGE:
             return array_map(array, bytes(view), self.arrays)
-        # The data is the last entry: all the others, with one more in their count, come first.
-        entries = array_map(array, None, self.arrays)
-        data_key, _ = entries.popitem()
-        others = _encoder.encode(entries)
-        head = bytes((others[0] + 1,)) + others[1:] + _encoder.encode(data_key)
-        return self.lift(_Large(view, head, aligned=self.arrays == "map"))
+        if self.arrays == "map":
+            return self.lift(_LargeArray(view, array))
+        # The data is the last entry, and nil, which takes its place here, is one byte.
+        return self.lift(_Large(view, _encode(array_map(array, None, self.arrays))[:-1]))
 
-    def lift(self, large: _Large) -> msgspec.Raw:
-        self.large.append(large)
-        return _IN_ITS_PLACE
+    def lift(self, large: _Large) -> _Large:
+        self.lifted += 1
+        return large
 
     def convert_other(self, obj: Any) -> Any:
         if isinstance(obj, np.generic):
@@ -228,6 +258,62 @@ class _Packer:
             return self.convert_map({field.name: getattr(obj, field.name) for field in fields})
         map_ = chains_map(obj) if self.dialect == "chains" else None
         return self.convert(as_json_has_it(obj)) if map_ is None else map_
+
+
+def _split_map(tree: dict[str, Any]) -> _Parts:
+    """Encode a map of which members are large buffers, or hold some."""
+    parts = _Parts([_header(tree, 0x80, 0xDE)])
+    run: dict[str, Any] = {}
+    for key, value in tree.items():
+        if type(value) not in _SPLIT:
+            run[key] = value
+            continue
+        run[key] = None  # one byte
+        parts.append(_members(run)[:-1])
+        _add(parts, value)
+        run = {}
+    parts.append(_members(run))
+    return parts
+
+
+def _split_list(tree: list[Any]) -> _Parts:
+    """Encode a list of which members are large buffers, or hold some."""
+    parts = _Parts([_header(tree, 0x90, 0xDC)])
+    run: list[Any] = []
+    for value in tree:
+        if type(value) not in _SPLIT:
+            run.append(value)
+            continue
+        parts.append(_members(run))
+        _add(parts, value)
+        run = []
+    parts.append(_members(run))
+    return parts
+
+
+def _add(parts: _Parts, value: Any) -> None:
+    if type(value) is _Parts:
+        parts += value
+    else:
+        parts.append(value)
+
+
+def _members(run: Any) -> bytes:
+    """Encode the members of a list or a map, without its header."""
+    if not run:
+        return b""
+    text = _encode(run)
+    return text[header_size(text) :]
+
+
+def _header(container: Any, short: int, wide: int) -> bytes:
+    """The header of a list or a map; ``short`` and ``wide`` are its codes for few and for many."""
+    count = len(container)
+    if count < 16:
+        return bytes((short + count,))
+    if count < 1 << 16:
+        return bytes((wide,)) + count.to_bytes(2)
+    return bytes((wide + 1,)) + count.to_bytes(4)
 
 
 def _is_plain(obj: Any) -> bool:
