@@ -37,6 +37,7 @@ from typing import (
     ClassVar,
     Final,
     Literal,
+    NamedTuple,
     TypeVar,
     Union,
     get_args,
@@ -99,6 +100,14 @@ such a type costs far more than reading the bytes that ask for it."""
 MAX_DTYPE_DEPTH: Final = 8
 """Deepest nesting of structured dtypes."""
 
+MAX_FIELD_NAME: Final = 1024
+"""Most characters of a name, or of a title, of a field: ten times the longest that people write."""
+
+MAX_FIELD_NAMES: Final = 64 * 1024
+"""Most characters of all names and titles of one structured dtype, nested ones included: 64 for
+each of :data:`MAX_DTYPE_FIELDS`. numpy copies names into each type that is derived from another,
+so that their cost is a multiple of the bytes that ask for them."""
+
 _JSON_KEYS: Final = frozenset({"shape", "dtype", "data_b64"})
 _BINARY_KEYS: Final = frozenset({"shape", "dtype", "data"})
 
@@ -134,9 +143,7 @@ def check_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.subdtype is not None:
         check_dtype(dtype.subdtype[0])
     elif dtype.names is not None:
-        for name in dtype.names:
-            check_dtype(dtype[name])
-        _check_layout(dtype)
+        _check_fields(dtype)
     elif not _is_numpys_own(dtype) and not is_extension(dtype):
         raise ValueError(f"arrays of dtype {_shorten(str(dtype))} cannot be carried")
     return dtype
@@ -182,18 +189,138 @@ def _is_numpys_own(dtype: np.dtype[Any]) -> bool:
         return False
 
 
-@lru_cache(maxsize=256)
-def _check_layout(dtype: np.dtype[Any]) -> None:
-    # ``descr`` cannot tell every layout: it raises for overlapping fields, and a type without
+class _Strip(NamedTuple):
+    """The same part of each item of an array: a gap, or a text."""
+
+    offset: int
+    """Bytes from the beginning of an item."""
+    dtype: str
+    counts: tuple[int, ...]
+    """How often it stands in one item: the sizes of the subarrays that hold it."""
+    strides: tuple[int, ...]
+
+    def view(self, data: Any, itemsize: int, count: int) -> np.ndarray[Any, Any]:
+        """View the part in the bytes of ``count`` items."""
+        return np.ndarray(
+            (count, *self.counts), self.dtype, data, self.offset, (itemsize, *self.strides)
+        )
+
+
+class _Layout:
+    """What the items of a dtype hold that cannot leave, or arrive, unseen.
+
+    Attributes:
+        gaps: bytes that belong to no value, those of nested fields and subarrays included.
+        texts: characters, as numbers.
+        weight: about the bytes of memory that the dtype and this layout take.
+        has_wire_form: whether ``descr`` is known to describe the dtype.
+
+    Raises:
+        ValueError: fields overlap, or do not stand in the order of their offsets.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.gaps: list[_Strip] = []
+        self.texts: list[_Strip] = []
+        self.weight = _WEIGHT_OF_FIELD
+        self.has_wire_form = False
+        self._add(dtype, 0, (), ())
+
+    def _add(
+        self, dtype: np.dtype[Any], start: int, counts: tuple[int, ...], strides: tuple[int, ...]
+    ) -> None:
+        if dtype.subdtype is not None:
+            dtype, shape = dtype.subdtype
+            counts, strides = (*counts, math.prod(shape)), (*strides, dtype.itemsize)
+        if dtype.names is not None:
+            self._add_fields(dtype, start, counts, strides)
+        elif dtype.kind == "U" and dtype.itemsize:
+            codes = ">u4" if dtype.str.startswith(">") else "<u4"
+            counts, strides = (*counts, dtype.itemsize // 4), (*strides, 4)
+            self.texts.append(_Strip(start, codes, counts, strides))
+        elif dtype.char in "gG" and _PADDING_OF_LONGDOUBLE:
+            size = np.dtype(np.longdouble).itemsize
+            gap = size - _PADDING_OF_LONGDOUBLE if dtype.isnative else 0
+            for at in range(start + gap, start + dtype.itemsize, size):
+                self.gaps.append(_Strip(at, f"V{_PADDING_OF_LONGDOUBLE}", counts, strides))
+
+    def _add_fields(
+        self, dtype: np.dtype[Any], start: int, counts: tuple[int, ...], strides: tuple[int, ...]
+    ) -> None:
+        end = 0
+        fields: Any = dtype.fields
+        for name in dtype.names or ():
+            field, offset, *title = fields[name]
+            self.weight += _WEIGHT_OF_FIELD + 4 * len(name) + 4 * sum(map(len, title))
+            if offset < end:
+                raise ValueError(
+                    "a structured dtype with overlapping or unordered fields has no wire form"
+                )
+            if offset > end:
+                self.gaps.append(_Strip(start + end, f"V{offset - end}", counts, strides))
+            if field.itemsize and field.char in _LAID_OUT:
+                self._add(field, start + offset, counts, strides)
+            end = offset + field.itemsize
+        if end < dtype.itemsize:
+            self.gaps.append(_Strip(start + end, f"V{dtype.itemsize - end}", counts, strides))
+
+
+_LAID_OUT: Final = "UVgG"
+"""numpy's characters of the dtypes that may have gaps or texts. No other is looked at."""
+
+_PADDING_OF_LONGDOUBLE: Final = (
+    # The type of x86 has 80 bits, and processors write no more.
+    np.dtype(np.longdouble).itemsize - 10 if np.finfo(np.longdouble).nmant == 63 else 0
+)
+
+_WEIGHT_OF_FIELD: Final = 512
+
+
+class _Layouts:
+    """Remembers layouts. Clients choose dtypes, so that all of them together are bounded."""
+
+    MAX_WEIGHT: Final = 4 * 2**20
+
+    def __init__(self) -> None:
+        self._kept: dict[np.dtype[Any], _Layout] = {}
+        self._weight = 0
+
+    def of(self, dtype: np.dtype[Any]) -> _Layout:
+        """Return the layout of a dtype.
+
+        Raises:
+            ValueError: fields overlap.
+        """
+        layout = self._kept.get(dtype)
+        if layout is None:
+            layout = _Layout(dtype)
+            self._weight += layout.weight
+            if self._weight > self.MAX_WEIGHT:
+                self._kept.clear()
+                self._weight = layout.weight
+            if layout.weight <= self.MAX_WEIGHT:
+                self._kept[dtype] = layout
+        return layout
+
+
+_layouts: Final = _Layouts()
+
+
+def _check_fields(dtype: np.dtype[Any]) -> None:
+    layout = _layouts.of(dtype)
+    if layout.has_wire_form:
+        return
+    for name in dtype.names or ():
+        check_dtype(dtype[name])
+    # ``descr`` cannot tell every layout: it raises for unordered fields, and a type without
     # fields comes back as plain void.
     try:
         descr = dtype.descr
     except ValueError as exc:
-        raise ValueError(
-            "a structured dtype with overlapping or unordered fields has no wire form"
-        ) from exc
+        raise ValueError("a structured dtype with unordered fields has no wire form") from exc
     if _parse_descr(descr, _Budget()) != dtype:
         raise ValueError("this structured dtype has no wire form: its descr describes another")
+    layout.has_wire_form = True
 
 
 def parse_dtype(spec: object) -> np.dtype[Any]:
@@ -230,10 +357,11 @@ def _parse_plain(name: str) -> np.dtype[Any]:
 
 
 class _Budget:
-    """Counts the fields of one dtype, and how deep they nest."""
+    """Counts the fields of one dtype, the characters of their names, and how deep they nest."""
 
     def __init__(self) -> None:
         self.fields = MAX_DTYPE_FIELDS
+        self.characters = MAX_FIELD_NAMES
         self.depth = MAX_DTYPE_DEPTH
 
 
@@ -252,7 +380,7 @@ def _parse_descr(descr: Any, budget: _Budget) -> np.dtype[Any]:
     for field in descr:
         if not isinstance(field, (list, tuple)) or len(field) not in (2, 3):
             raise ValueError("a dtype field must be [name, type] or [name, type, shape]")
-        title, name = _field_name(field[0])
+        title, name = _field_name(field[0], budget)
         dtype = _field_dtype(field, budget)
         if name == "":  # numpy's way to write padding
             if dtype.type is not np.void or dtype.names is not None or dtype.subdtype is not None:
@@ -279,16 +407,24 @@ def _parse_descr(descr: Any, budget: _Budget) -> np.dtype[Any]:
     return structured
 
 
-def _field_name(name: object) -> tuple[str | None, str]:
-    if isinstance(name, bytes):
-        name = name.decode("utf-8", "replace")
-    if isinstance(name, str):
-        return None, name
+def _field_name(name: object, budget: _Budget) -> tuple[str | None, str]:
+    if isinstance(name, (str, bytes)):
+        return None, _bounded_name(name, budget)
     if isinstance(name, (list, tuple)) and len(name) == 2:
         title, plain = name
         if isinstance(title, str) and isinstance(plain, str) and plain:
-            return title, plain
+            return _bounded_name(title, budget), _bounded_name(plain, budget)
     raise ValueError("the name of a dtype field must be a string, or [title, name]")
+
+
+def _bounded_name(name: str | bytes, budget: _Budget) -> str:
+    budget.characters -= len(name)
+    if len(name) > MAX_FIELD_NAME or budget.characters < 0:
+        raise ValueError(
+            f"the names of dtype fields may have {MAX_FIELD_NAME} characters each, and "
+            f"{MAX_FIELD_NAMES} in all"
+        )
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
 
 
 def _field_dtype(field: Any, budget: _Budget) -> np.dtype[Any]:
@@ -350,21 +486,53 @@ def from_buffer(data: Any, dtype: np.dtype[Any], shape: object) -> np.ndarray[An
             f"{_shorten(str(count * dtype.itemsize))} bytes, got {nbytes}"
         )
     try:
-        return np.ndarray(sizes, dtype, data)
+        array = np.ndarray(sizes, dtype, data)
     except (ValueError, TypeError, OverflowError) as exc:
         raise ValueError(f"not an array: {_shorten(str(exc))}") from exc
+    if nbytes and dtype.char in _LAID_OUT:
+        _check_characters(data, _layouts.of(dtype), dtype.itemsize, count)
+    return array
 
 
 def to_buffer(array: np.ndarray[Any, Any]) -> memoryview:
-    """The bytes of ``array`` in C order: a flat view where it is contiguous, else of a copy."""
+    """The bytes of ``array`` in C order: a flat view where it is contiguous, else of a copy.
+
+    The gaps between the fields of a structured dtype are zero, and so is the padding of long
+    doubles: numpy's copies leave there what the memory held before, such as parts of other
+    requests. Only arrays of such dtypes are copied for it.
+
+    Args:
+        array: an array of an allowed dtype (see :func:`check_dtype`).
+
+    Raises:
+        ValueError: text that holds what is no Unicode character (surrogates, or code points
+            beyond U+10FFFF), which no reader could make a string of.
+    """
     if array.nbytes == 0:
         return memoryview(b"")
-    if array.dtype.names is not None:
-        # numpy copies structured items field by field, and what stood in memory before would
-        # travel in the padding between the fields.
-        array = array.view(f"V{array.itemsize}")
-    flat = np.ascontiguousarray(array).reshape(-1)
-    return flat.view(np.uint8).data
+    dtype = array.dtype
+    if dtype.char not in _LAID_OUT:
+        return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    layout = _layouts.of(dtype)
+    items = array.view(f"V{dtype.itemsize}")  # which are copied whole, not field by field
+    items = np.array(items, order="C", copy=True if layout.gaps else None, subok=False)
+    data = items.reshape(-1).view(np.uint8)
+    for gap in layout.gaps:
+        gap.view(data, dtype.itemsize, array.size)[...] = np.zeros((), gap.dtype)
+    _check_characters(data, layout, dtype.itemsize, array.size)
+    return data.data
+
+
+def _check_characters(data: Any, layout: _Layout, itemsize: int, count: int) -> None:
+    for text in layout.texts:
+        codes = text.view(data, itemsize, count)
+        for block in (codes,) if codes.size <= _BLOCK else _blocks(codes):
+            highest = block.max()
+            if highest < 0xD800:
+                continue
+            # Unsigned, so that what is below wraps around to beyond.
+            if highest > 0x10FFFF or (np.subtract(block, np.uint32(0xD800)) < 0x800).any():
+                raise ValueError("text arrays must hold Unicode characters, without surrogates")
 
 
 def is_array_like(value: object) -> bool:
@@ -1036,19 +1204,25 @@ class BoundArray:
         copy = None if is_ours else self.array.copy
         order = self.array.order or "K"
         try:
+            if not array.size:
+                return _convert_empty(array, target, copy)
             if array.dtype == target:
                 return np.array(array, order=order, copy=copy)
             with np.errstate(over="raise", invalid="ignore"):
                 _check_range(array, target)
                 return np.array(array, dtype=target, order=order, copy=copy)
-        except (FloatingPointError, OverflowError) as exc:
+        except (FloatingPointError, OverflowError, UnicodeError) as exc:
             raise self._out_of_range(_dtype_text(target)) from exc
-        except ValueError as exc:  # numpy's own, where copy=False
-            raise PydanticCustomError(
-                "array_copy",
-                "Input should be an array that need not be copied: expected {expected} in order "
-                "{order}, got {got}",
-                {"expected": self.expected, "order": order, "got": _array_text(array)},
+        except (ValueError, TypeError, MemoryError, SystemError) as exc:
+            if copy is False:
+                raise PydanticCustomError(
+                    "array_copy",
+                    "Input should be an array that need not be copied: expected {expected} in "
+                    "order {order}, got {got}",
+                    {"expected": self.expected, "order": order, "got": _array_text(array)},
+                ) from exc
+            raise self._error(
+                "array_conversion", f"but numpy cannot convert {_array_text(array)}"
             ) from exc
 
     def _out_of_range(self, expected: str) -> PydanticCustomError:
@@ -1271,10 +1445,14 @@ def _dim(size: Any) -> Dim:
     return Dim(ge=size, le=size)
 
 
-@lru_cache(maxsize=256)
 def _kind(dtype: np.dtype[Any]) -> str:
     """numpy's letter for the kind of a dtype, and that of floats for those of other libraries."""
-    return "f" if dtype.isbuiltin == 2 and np.can_cast(dtype, np.float64) else dtype.kind
+    return dtype.kind if dtype.isbuiltin != 2 else _kind_of_extension(dtype)
+
+
+@lru_cache(maxsize=64)
+def _kind_of_extension(dtype: np.dtype[Any]) -> str:
+    return "f" if np.can_cast(dtype, np.float64) else dtype.kind
 
 
 def _dtype_text(dtype: np.dtype[Any]) -> str:
@@ -1338,13 +1516,36 @@ def _check_range(array: np.ndarray[Any, Any], target: np.dtype[Any]) -> None:
     if target.kind in "iu":
         limits = np.iinfo(target)
         fits = bool(limits.min <= array.min() and array.max() <= limits.max)
-    elif target.kind in "SU" and array.dtype.kind == target.kind:
-        fits = bool((array.astype(target) == array).all())
+    elif target.kind in "SU" and target.itemsize:
+        # Compared with text of any length, in blocks, as that of numbers is 10 times their size.
+        fits = all(
+            (block.astype(target) == block.astype(target.kind, copy=False)).all()
+            for block in _blocks(array)
+        )
+    elif target.kind == "V" and target.itemsize:
+        fits = array.itemsize <= target.itemsize
     elif target.kind in "Mm" and np.can_cast(array.dtype, target, "safe"):
         there_and_back = array.astype(target).astype(array.dtype)
         fits = bool(((there_and_back == array) | np.isnat(array.astype(target))).all())
     if not fits:
         raise OverflowError
+
+
+def _convert_empty(
+    array: np.ndarray[Any, Any], target: np.dtype[Any], copy: bool | None
+) -> np.ndarray[Any, Any]:
+    """An array without elements in another dtype, without memory.
+
+    numpy allocates one item for it, and a client may have chosen items of 1 GB.
+
+    Raises:
+        ValueError: it had to be copied, and must not be.
+    """
+    if array.dtype == target and not copy:
+        return array
+    if copy is False:
+        raise ValueError("another dtype")
+    return np.ndarray(array.shape, target, bytearray())
 
 
 def _blocks(array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:

@@ -20,7 +20,13 @@ from typing import Any, Final
 import numpy as np
 
 from binary_middleware.errors import DecodeError
-from binary_middleware.fields import dtype_spec, from_buffer, is_extension, parse_dtype
+from binary_middleware.fields import (
+    dtype_spec,
+    from_buffer,
+    is_extension,
+    parse_dtype,
+    to_buffer,
+)
 
 _ARRAY_KEYS: Final = frozenset({b"nd", b"type", b"kind", b"shape", b"data"})
 _SCALAR_KEYS: Final = frozenset({b"nd", b"type", b"data"})
@@ -76,7 +82,11 @@ def scalar_value(scalar: np.generic) -> Any:
         plain = complex(scalar) if kind == "c" else float(scalar) if kind == "f" else None
         if plain is not None and (plain == scalar or scalar != scalar):
             return plain
-        return {b"nd": False, b"type": scalar.dtype.str, b"data": scalar.tobytes()}
+        return {
+            b"nd": False,
+            b"type": scalar.dtype.str,
+            b"data": bytes(to_buffer(np.asarray(scalar))),
+        }
     if kind == "V":
         return np.asarray(scalar)
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -28,5 +29,25 @@ def same(left: Any, right: Any) -> bool:
 
 
 def raw_bytes(array: np.ndarray[Any, Any]) -> bytes:
-    """The bytes in C order, with the padding, which numpy's own copies leave out."""
-    return array.view(f"V{array.itemsize}").tobytes() if array.itemsize else b""
+    """The bytes in C order, the gaps between fields and the padding of long doubles as zeros."""
+    if not array.itemsize:
+        return b""
+    items = np.frombuffer(array.view(f"V{array.itemsize}").tobytes(), np.uint8)
+    return (items.reshape(-1, array.itemsize) * value_bytes(array.dtype)).tobytes()
+
+
+def value_bytes(dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """For each byte of an item, whether it belongs to a value."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return np.tile(value_bytes(base), math.prod(shape))
+    is_value = np.full(dtype.itemsize, dtype.names is None, np.uint8)
+    for name in dtype.names or ():
+        field, offset = dtype.fields[name][:2]
+        is_value[offset : offset + field.itemsize] = value_bytes(field)
+    if dtype.char in "gG" and np.finfo(np.longdouble).nmant == 63:  # 80 bits
+        parts = is_value.reshape(-1, np.dtype("g").itemsize)
+        parts[:, 10:] = 0
+        if not dtype.isnative:
+            parts[:] = parts[:, ::-1].copy()
+    return is_value

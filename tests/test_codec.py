@@ -33,6 +33,7 @@ from binary_middleware.codec import (
 from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
 from binary_middleware.fields import NumpyArrayField, from_map
 from tests.owned import owned, received
+from tests.sameness import raw_bytes
 
 UTC = dt.UTC
 EXTENDED = np.finfo(np.longdouble).nmant > np.finfo(np.float64).nmant
@@ -625,9 +626,7 @@ def assert_same_array(array: Any, expected: np.ndarray[Any, Any]) -> None:
     assert type(array) is np.ndarray
     assert array.dtype == expected.dtype
     assert array.shape == expected.shape
-    itemsize = expected.itemsize
-    if itemsize:  # with the padding, which numpy's own copies leave out
-        assert array.tobytes() == expected.view(f"V{itemsize}").tobytes()
+    assert raw_bytes(array) == raw_bytes(expected)
     assert array.flags.writeable
     assert array.flags.aligned
     assert array.flags.c_contiguous
