@@ -251,7 +251,7 @@ class _Layout:
         fields: Any = dtype.fields
         for name in dtype.names or ():
             field, offset, *title = fields[name]
-            self.weight += _WEIGHT_OF_FIELD + 4 * len(name) + 4 * sum(map(len, title))
+            self.weight += _WEIGHT_OF_FIELD + 8 * len(name) + 8 * sum(map(len, title))
             if offset < end:
                 raise ValueError(
                     "a structured dtype with overlapping or unordered fields has no wire form"

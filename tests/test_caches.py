@@ -1,0 +1,242 @@
+"""Everything that outlives a request holds only small keys, or keys that clients cannot choose."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import binary_middleware
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = Path(binary_middleware.__file__).parent
+MIB = 2**20
+
+# Each place that keeps values between calls, and why clients cannot fill the memory with it. What
+# clients can reach has a test below.
+BY_CLIENTS = {
+    "fields._Layouts.__init__.self._kept": "dtypes, weighed: 4 MiB in all",
+    "fields._parse_plain": "256 names that a pattern has matched; refusals are not kept",
+    "fields._is_numpys_own": "256 dtypes without fields",
+    "media._parse_media_type": "1,024 media types of at most 256 characters",
+    "negotiation.Negotiator.__init__.self._plans": "1,024 pairs of header fields, 512 bytes each",
+    "openapi.answer.DocumentCompletion.__init__.self._complete": "4 documents of the app",
+}
+BY_THE_APP = {
+    "fields._EXTENSIONS": "dtypes that the app registered",
+    "fields._kind_of_extension": "dtypes of other libraries that are installed",
+    "arrays.model._visit_fields": "classes of the app",
+    "body.keep_freed_memory": "no arguments",
+    "client.flow.ClientCore.__init__.self._binary_origins": "servers that the caller called",
+    "client.flow.ClientCore.__init__.self._json_origins": "servers that the caller called",
+    "client.returns._kept_adapter": "types that the caller wrote down",
+    "fastapi.request._request_class": "classes of the app",
+    "fastapi.route.BinaryRoute._alone": "one middleware for a route",
+    "middleware.BinaryMiddleware.__init__.self._negotiators": "sets of options that the app set",
+    "remote.service._Shared.__init__.self._clients": "the two clients of a stub, binary and JSON",
+    "resolution.Resolver._inside": "one value",
+    "resolution.Resolver.is_plain": "one value",
+    "starlette.request._kept_adapter": "types that the app wrote down",
+}
+FOR_ONE_CALL = {
+    "arrays.model._Sizes.__init__.self.first": "one validation",
+    "cli.msgpack_tree._Open.__init__.self._keys": "one document of the command line",
+    "cli.msgpack_tree._Open.__init__.self._texts": "one document of the command line",
+    "cli.saving._Collector.__init__.self.files": "one call of the command line",
+    "codec.unpack._Unpacker.address": "one document",
+    "exchange.Exchange.let_go.self.scope": "the end of an exchange",
+    "media._NONE": "never changed",
+    "openapi.schemas.BinarySchemas.__init__.self._parts": "one completion of a document",
+    "openapi.schemas.BinarySchemas.__init__.self._twins": "one completion of a document",
+    "openapi.schemas.BinarySchemas.__init__.self.added": "one completion of a document",
+    "openapi.schemas.BinarySchemas._reference.self.added[name]": "one completion of a document",
+}
+LISTED = {**BY_CLIENTS, **BY_THE_APP, **FOR_ONE_CALL}
+
+CACHES = {"lru_cache", "cache", "cached_property", "cached", "alru_cache"}
+EMPTY = {"dict", "set", "OrderedDict", "defaultdict", "WeakKeyDictionary", "WeakValueDictionary"}
+
+
+def name_of(node: ast.expr) -> str:
+    """The last name in ``functools.lru_cache(maxsize=...)``, and the like."""
+    if isinstance(node, ast.Call):
+        return name_of(node.func)
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def is_empty(value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Dict):
+        return not value.keys
+    return isinstance(value, ast.Call) and name_of(value) in EMPTY and not value.args
+
+
+def caches_in(body: list[Any], where: str, in_function: bool = False) -> Iterator[str]:
+    """Memoized functions, and dicts and sets that begin empty in a module or in an object."""
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if any(name_of(decorator) in CACHES for decorator in node.decorator_list):
+                yield f"{where}.{node.name}"
+            is_function = not isinstance(node, ast.ClassDef)
+            yield from caches_in(node.body, f"{where}.{node.name}", is_function)
+            continue
+        if isinstance(node, (ast.If, ast.Try, ast.With, ast.For)):
+            yield from caches_in(node.body, where, in_function)
+            yield from caches_in(getattr(node, "orelse", []), where, in_function)
+            continue
+        for call in ast.walk(node):  # lru_cache(...)(function)
+            outer = call.func if isinstance(call, ast.Call) else None
+            if isinstance(outer, ast.Call) and name_of(outer) in CACHES:
+                yield f"{where}.{ast.unparse(call.args[0])}"
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and is_empty(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in map(ast.unparse, targets):
+                if not in_function or target.startswith("self."):
+                    yield f"{where}.{target}"
+
+
+def found() -> set[str]:
+    names = set()
+    for path in PACKAGE.rglob("*.py"):
+        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        names.update(caches_in(ast.parse(path.read_text()).body, module))
+    return names
+
+
+def test_every_cache_is_listed_with_its_reason() -> None:
+    assert found() == set(LISTED)
+
+
+def test_a_new_cache_is_found() -> None:
+    source = """
+@functools.lru_cache(maxsize=3)
+def f(): ...
+kept = lru_cache(8)(g)
+table: dict[str, int] = {}
+class C:
+    names = set()
+    @cached_property
+    def p(self): ...
+    def __init__(self):
+        self.seen = {}
+        local = {}
+        if True:
+            self.made: dict = OrderedDict()
+"""
+    assert sorted(caches_in(ast.parse(source).body, "m")) == [
+        *("m.C.__init__.self.made", "m.C.__init__.self.seen", "m.C.names", "m.C.p"),
+        *("m.f", "m.g", "m.table"),
+    ]
+
+
+FILL = """
+import gc, json, sys, tracemalloc
+import anyio
+import numpy as np
+from binary_middleware import BinaryMiddleware, packb
+from binary_middleware.fields import Array, dtype_spec
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+from typing import Annotated, Any
+from tests.asgi import Recorder, exchange, http_scope
+from tests.test_hostile_input import array
+
+typed = TypeAdapter(Annotated[NDArray[np.float32], Array(casting="same_kind")])
+anything = TypeAdapter(Annotated[NDArray[Any], Array(copy=True)])
+
+def a_map(field):
+    return packb({"shape": [1], "dtype": [field], "data": b"a"})
+
+class Echo:
+    async def __call__(self, scope, receive, send):
+        exchange = scope["binary_middleware"]
+        if exchange.take_request():
+            await exchange.read(receive)
+            for adapter in (typed, anything):
+                try:
+                    adapter.validate_python(exchange.value())
+                except ValidationError as exc:
+                    exc.errors()
+            packb(exchange.value())
+        await Recorder(b"{}", reads=False)(scope, receive, send)
+
+app = BinaryMiddleware(Echo())
+
+async def send(body, content_type="application/msgpack", accept="*/*"):
+    headers = {"content-type": content_type, "accept": accept}
+    return (await exchange(app, http_scope(headers=headers), [body])).status
+
+async def fill(bodies):
+    statuses = {await send(*body) for body in bodies}
+    del bodies
+    gc.collect()
+    return statuses
+
+async def main():
+    await fill(BODIES(3))
+    tracemalloc.start()
+    statuses = await fill(BODIES(COUNT))
+    print(json.dumps([sorted(statuses), tracemalloc.get_traced_memory()[0] / 2**20]))
+"""
+
+FILLS = {
+    # What is sent, how often, the statuses, and MiB that may be kept.
+    "a field name of 8 MiB": (
+        'lambda n: ((a_map([f"{i}" + "x" * 2**23, "|u1"]),) for i in range(n))',
+        *(12, [200], 1),
+    ),
+    "a title of 8 MiB": (
+        'lambda n: ((a_map([["x" * 2**23, f"{i}"], "|u1"]),) for i in range(n))',
+        *(12, [200], 1),
+    ),
+    "many long names": (
+        'lambda n: ((array([[f"{i}.{j}" + "\U0001f600" * 1000, "<U1"] for j in range(60)], [1],'
+        " bytes(240)),) for i in range(n))",
+        *(150, [200], 10),
+    ),
+    "many fields": (
+        'lambda n: ((array([[f"{i}.{j}", "<U1"] for j in range(1000)], [1], bytes(4000)),)'
+        " for i in range(n))",
+        *(40, [200], 10),
+    ),
+    "many gaps": (
+        'lambda n: ((array([item for j in range(500) for item in ([f"{i}.{j}", "|u1"],'
+        ' ["", "|V1"])], [1], bytes(1000)),) for i in range(n))',
+        *(40, [200], 10),
+    ),
+    "plain dtypes": ('lambda n: ((array(f"|S{i + 1}", [0]),) for i in range(n))', 2000, [200], 2),
+    "a dtype name of 8 MiB": (
+        'lambda n: ((array(f"{i}" + "x" * 2**23, [0]),) for i in range(n))',
+        *(24, [400], 1),
+    ),
+    "media types": (
+        'lambda n: ((b"\\xc0", f"application/msgpack;a={i}" + "x" * 8000, "x/y;a=" + "z" * 200 +'
+        ' f"{i}") for i in range(n))',
+        *(1500, [200], 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILLS)
+def test_clients_cannot_fill_the_memory_with_what_is_kept(name: str) -> None:
+    bodies, count, statuses, most = FILLS[name]
+    code = f"{FILL}\nBODIES = {bodies}\nCOUNT = {count}\nanyio.run(main)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found_statuses, kept = json.loads(done.stdout)
+    assert found_statuses == statuses
+    assert kept < most, f"{kept} MiB"
