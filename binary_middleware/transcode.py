@@ -67,8 +67,12 @@ def to_json(value: Any) -> bytes:
 class _Writer:
     """Writes one text. Long base64 is left out of what ``json`` writes, and put in afterwards.
 
-    What holds its place is a random token of this one text, which nobody who sent the document
-    can know.
+    ``json`` does not say where it is in its text, so that a token holds the place. Nothing that a
+    document contains can be mistaken for it: the token consists of hexadecimal digits and stands
+    between quotes, so that the search finds each place, and one occurrence more for each time that
+    the document has the token elsewhere. Then the number is wrong, and the text is written again
+    without tokens. That the token is random, made for this one text when all of its document has
+    arrived, only sees to it that nobody can make this happen.
     """
 
     def __init__(self, long: float) -> None:
@@ -87,7 +91,7 @@ class _Writer:
         if not self.pieces:
             return text
         between = text.split(self.token.encode())
-        if len(between) != len(self.pieces) + 1:  # one chance in 2 ** 128
+        if len(between) != len(self.pieces) + 1:
             return _Writer(float("inf")).write(value)
         whole = [between[0]]
         for piece, rest in zip(self.pieces, between[1:], strict=True):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from binary_middleware.codec import packb, unpackb
 from binary_middleware.errors import ContentTooLarge, EncodeError
-from binary_middleware.transcode import dump_json, from_json, to_json, to_msgpack
+from binary_middleware.transcode import LONG, _Writer, dump_json, from_json, to_json, to_msgpack
 
 ARRAY = np.array([[1.5, -2.0], [math.nan, math.inf]], "float32")
 ARRAY_AS_JSON = {
@@ -161,3 +161,20 @@ def test_scalars_that_json_has_not_are_arrays_without_dimensions(value: np.gener
     assert found.dtype == value.dtype
     assert found.shape == ()
     assert found[()] == value
+
+
+def test_a_document_that_has_the_token_is_written_all_the_same() -> None:
+    """Nobody can know it; if somebody did, the text would be right."""
+    data = bytes(range(256)) * 64
+    for around in ("{}", "x{}", "{}y", "{0}{0}", "0{}f", '"{}"', "{}\\"):
+        writer = _Writer(LONG)
+        text = around.format(writer.token)
+        document = {text: [data, text, {"a": data}], "b": text, "c": data, writer.token: None}
+        base64_of = base64.b64encode(data).decode()
+        written = json.loads(writer.write(document))
+        assert written == {
+            text: [base64_of, text, {"a": base64_of}],
+            "b": text,
+            "c": base64_of,
+            writer.token: None,
+        }
