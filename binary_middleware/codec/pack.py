@@ -126,20 +126,22 @@ class _LargeArray(_Large):
     def head_at(self, start: int) -> bytes:
         length = _SHORTEST_HEAD + len(self.shape) + len(self.dtype) + len(self.header)
         padding = -(start + length) % ALIGNMENT
-        return b"\x83%b%b%b%b%b%b" % (
-            _SHAPE_KEYS[padding & 1],
-            self.shape,
-            _DTYPE_KEYS[padding >> 1 & 1],
-            self.dtype,
-            _DATA_KEYS[padding >> 2],
-            self.header,
+        return (
+            _SHAPE_KEYS[padding & 1]
+            + self.shape
+            + _DTYPE_KEYS[padding >> 1 & 1]
+            + self.dtype
+            + _DATA_KEYS[padding >> 2]
+            + self.header
         )
 
 
-_SHAPE_KEYS: Final = (b"\xa5shape", b"\xd9\x05shape")
+# Each key in its shortest form and in a longer one, by 1, 2 and 4 bytes; the first ones begin with
+# the header of a map of three.
+_SHAPE_KEYS: Final = (b"\x83\xa5shape", b"\x83\xd9\x05shape")
 _DTYPE_KEYS: Final = (b"\xa5dtype", b"\xda\x00\x05dtype")
 _DATA_KEYS: Final = (b"\xa4data", b"\xdb\x00\x00\x00\x04data")
-_SHORTEST_HEAD: Final = 1 + len(_SHAPE_KEYS[0]) + len(_DTYPE_KEYS[0]) + len(_DATA_KEYS[0])
+_SHORTEST_HEAD: Final = len(_SHAPE_KEYS[0]) + len(_DTYPE_KEYS[0]) + len(_DATA_KEYS[0])
 
 
 class _Parts(list[bytes | _Large]):
