@@ -69,6 +69,7 @@ LAYERS = [
     "fastapi.app",
     "fastapi.__init__",
     "client.package",
+    "client.limits",
     "client.transfer",
     "client.returns",
     "client.failure",

@@ -59,13 +59,15 @@ class AsyncBinaryClient(ClientCore):
             return reply
 
     async def _exchange(self, attempt: Attempt) -> Download:
-        response = await self.http.send(attempt.request, stream=True, **attempt.options)
-        async with contextlib.aclosing(response):
-            if not response.is_success:
-                await response.aread()  # so that whoever catches the exception finds it
-            download = Download(response, attempt.progress)
-            async for chunk in response.aiter_bytes():
-                download.add(chunk)
+        with self._package_errors(attempt.request):
+            response = await self.http.send(attempt.request, stream=True, **attempt.options)
+            self._limit.apply(response)  # whatever became of the hook
+            async with contextlib.aclosing(response):
+                if not response.is_success:
+                    await response.aread()  # so that whoever catches the exception finds it
+                download = Download(response, attempt.progress)
+                async for chunk in response.aiter_bytes():
+                    download.add(chunk)
         self._let_go(response)
         return download
 

@@ -40,6 +40,10 @@ class BinaryClient(ClientCore):
         dialect: ``"chains"`` for dates, durations, decimals and UUIDs as Chains has them.
         fallback: what becomes of a call whose server has no binary mode: ``"fail"``, or ``"json"``
             to make it again in JSON, and from then on every call to that server.
+        max_response_size: limit of a response's body in bytes, 1 GiB by default, ``None`` for no
+            limit.
+        max_structure_size: limit in bytes for all of a response but large arrays and bytes,
+            64 MiB by default, ``None`` for no limit. In memory it takes up to 120 times as much.
         progress: is told of each slice of a body that was sent or received.
         options: for our own client, whatever else ``httpx.Client`` takes.
 
@@ -86,13 +90,15 @@ class BinaryClient(ClientCore):
             return reply
 
     def _exchange(self, attempt: Attempt) -> Download:
-        response = self.http.send(attempt.request, stream=True, **attempt.options)
-        with contextlib.closing(response):
-            if not response.is_success:
-                response.read()  # so that whoever catches the exception finds it
-            download = Download(response, attempt.progress)
-            for chunk in response.iter_bytes():
-                download.add(chunk)
+        with self._package_errors(attempt.request):
+            response = self.http.send(attempt.request, stream=True, **attempt.options)
+            self._limit.apply(response)  # whatever became of the hook
+            with contextlib.closing(response):
+                if not response.is_success:
+                    response.read()  # so that whoever catches the exception finds it
+                download = Download(response, attempt.progress)
+                for chunk in response.iter_bytes():
+                    download.add(chunk)
         self._let_go(response)
         return download
 

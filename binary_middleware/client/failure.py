@@ -4,16 +4,52 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from typing import Any, Final
+
+from binary_middleware.media import parse_media_type
+from binary_middleware.summary import describe as summarize
 
 LONGEST: Final = 1024
 """Characters of a server's own text in a message."""
 
 _MOST_ERRORS: Final = 10
 
-_brief: Final = reprlib.Repr()
-_brief.maxstring = _brief.maxother = LONGEST // 4
-_brief.maxdict = _brief.maxlist = 10
+_MOST_STEPS: Final = 10
+
+
+class _Brief(reprlib.Repr):
+    """Short forms of values, of which no part is written at full length before it is cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = LONGEST // 4
+        self.maxdict = self.maxlist = 10
+        self.maxlevel = 4
+
+    def repr_ndarray(self, value: Any, _level: int) -> str:
+        return summarize(value)
+
+
+_brief: Final = _Brief()
+
+_CHARSETS: Final = frozenset(aliases) | frozenset(aliases.values())
+"""The names of charsets. Python's other codecs are not for text on the wire: ``idna``,
+``punycode``, ``undefined``. A name that is looked up in vain is remembered for good."""
+
+
+def decode_text(data: bytes, content_type: str) -> str:
+    """Text in the charset that its Content-Type names, or else in UTF-8; never an error."""
+    media_type = parse_media_type(content_type)
+    charset = "" if media_type is None else media_type.parameters.get("charset", "")
+    name = normalize_encoding(charset).lower() if charset.isascii() else ""
+    if name in _CHARSETS:
+        try:
+            return data.decode(name, "replace")
+        except (LookupError, UnicodeError):  # not a charset: hex, zlib, rot13
+            pass
+    return data.decode("utf-8", "replace")
 
 
 def describe(document: Any) -> str:
@@ -27,7 +63,9 @@ def describe(document: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else _brief.repr(value)
+    if value is None:
+        return ""
+    return value[: LONGEST + 1] if isinstance(value, str) else _brief.repr(value)
 
 
 def _describe_map(document: Mapping[str, Any]) -> str:
@@ -52,7 +90,7 @@ def _describe_error(error: Any) -> str:
     if not isinstance(error, Mapping) or "msg" not in error:
         return _text(error)
     place = error.get("loc")
-    where = ".".join(map(str, place)) if isinstance(place, list) else ""
+    where = ".".join(map(_text, place[:_MOST_STEPS])) if isinstance(place, list) else ""
     return f"{where}: {_text(error['msg'])}" if where else _text(error["msg"])
 
 

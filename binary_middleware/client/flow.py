@@ -29,12 +29,18 @@ from pydantic import BaseModel
 from typing_extensions import TypeVar  # the one of Python 3.13, with a default
 
 from binary_middleware.body import SLICE
-from binary_middleware.client.failure import LONGEST, describe
+from binary_middleware.client.failure import LONGEST, decode_text, describe
+from binary_middleware.client.limits import (
+    MAX_RESPONSE_SIZE,
+    MAX_STRUCTURE_SIZE,
+    ResponseLimit,
+    json_structure_size,
+)
 from binary_middleware.client.package import Kind, open_client, package_of
 from binary_middleware.client.returns import Wanted
 from binary_middleware.client.transfer import Download, ProgressCallback, Upload
 from binary_middleware.codec import pack_buffers, unpack_owned
-from binary_middleware.errors import BinaryError, EncodeError
+from binary_middleware.errors import BinaryError, ContentTooLarge, EncodeError
 from binary_middleware.media import JSON, is_binary, parse_media_type
 from binary_middleware.options import MEDIA_TYPES, Arrays, Dialect
 from binary_middleware.transcode import dump_json, from_json
@@ -122,6 +128,9 @@ class ClientCore:
         dialect: ``"chains"`` for dates, durations, decimals and UUIDs as Chains has them.
         fallback: what becomes of a call whose server has no binary mode: ``"fail"``, or ``"json"``
             to make it again in JSON, and from then on all calls to that server.
+        max_response_size: limit of a response's body in bytes, ``None`` for no limit.
+        max_structure_size: limit in bytes for all of a response but large arrays and bytes,
+            ``None`` for no limit.
         progress: is told of each slice of a body.
         options: for our own client, what httpx's takes.
 
@@ -142,6 +151,8 @@ class ClientCore:
         arrays: Arrays | None = None,
         dialect: Dialect = "plain",
         fallback: Fallback = "fail",
+        max_response_size: int | None = MAX_RESPONSE_SIZE,
+        max_structure_size: int | None = MAX_STRUCTURE_SIZE,
         progress: ProgressCallback | None = None,
         **options: Any,
     ) -> None:
@@ -154,12 +165,16 @@ class ClientCore:
             raise ValueError(f"dialect must be 'plain' or 'chains', got {dialect!r}")
         if fallback not in ("fail", "json"):
             raise ValueError(f"fallback must be 'fail' or 'json', got {fallback!r}")
+        check_sizes(max_response_size=max_response_size, max_structure_size=max_structure_size)
         self._is_ours = isinstance(client, str) or type(client).__name__ == "URL"
         if self._is_ours:
             client = open_client(self._kind, str(client), options)
         elif options:
             raise TypeError(f"{', '.join(options)}: options of a client that is made already")
         self._package = package_of(client, self._kind)
+        self._limit = ResponseLimit(self._package, max_response_size)
+        self._limit.install(client, is_async=self._kind == "AsyncClient")
+        self._max_structure_size = max_structure_size
         self.http = client
         self.fallback = fallback
         self.progress = progress
@@ -181,7 +196,7 @@ class ClientCore:
 
         Raises:
             HTTPStatusError: httpx's, for an answer that is not a success.
-            DecodingError: httpx's, for an answer that cannot be read.
+            DecodingError: httpx's, for an answer that cannot be read or is over a limit.
             EncodeError: the document cannot be carried.
             pydantic.ValidationError: the answer is not what was asked for.
         """
@@ -252,6 +267,7 @@ class ClientCore:
             if fallback or name not in headers:  # a caller's own ones are for msgpack
                 headers[name] = value
         request = self.http.build_request(method, url, headers=headers, **for_request)
+        self._limit.attach(request)
         return Attempt(request, for_send, progress, is_msgpack)
 
     def _accept(self, media_type: str, *, is_msgpack: bool) -> str:
@@ -306,15 +322,52 @@ class ClientCore:
         body, form = download.body(), self._form(response)
         if len(body) and form not in ("msgpack", "json"):
             if not wanted.may_be_bytes:
-                message = f"the answer is {form or 'unlabelled'}, neither msgpack nor JSON"
+                message = f"the answer is {form[:100] or 'unlabelled'}, neither msgpack nor JSON"
                 raise self._package.DecodingError(message, request=response.request)
             return Reply(body.tobytes(), response)
+        with self._package_errors(response.request):
+            try:
+                document = self._decoded(body, form)
+            except BinaryError as exc:
+                message = f"the answer cannot be read: {exc}"
+                raise self._package.DecodingError(message, request=response.request) from exc
+            return Reply(wanted.validated(document), response)
+
+    def _decoded(self, body: np.ndarray[Any, Any], form: str) -> Any:
+        """The document in a body that is the caller's own; ``None`` in an empty one.
+
+        Raises:
+            BinaryError: there is none, or it is over ``max_structure_size``.
+        """
+        if not len(body):
+            return None
+        limit = sys.maxsize if self._max_structure_size is None else self._max_structure_size
+        if form != "json":
+            return unpack_owned(body, limit).value
+        text = body.tobytes()
+        if len(text) > limit and json_structure_size(text) > limit:
+            raise ContentTooLarge(
+                f"its values, long strings aside, are over max_structure_size ({limit} bytes)"
+            )
+        return from_json(text)
+
+    @contextlib.contextmanager
+    def _package_errors(self, request: Any) -> Iterator[None]:
+        """Raise httpx's own errors for what a server can provoke outside of their tree."""
         try:
-            document = _decoded(body, form)
-        except BinaryError as exc:
-            message = f"the answer cannot be read: {exc}"
-            raise self._package.DecodingError(message, request=response.request) from exc
-        return Reply(wanted.validated(document), response)
+            yield
+        except MemoryError as exc:
+            message = (
+                "there is no memory for the response: set the client's max_response_size and "
+                "max_structure_size lower"
+            )
+            raise self._package.DecodingError(message, request=request) from exc
+        except (UnicodeError, OverflowError, ExceptionGroup) as exc:
+            reason = _reason_of_address(exc)
+            if not reason:
+                raise
+            message = f"the host or the port of the URL, or of a redirect, is not valid: {reason}"
+            raise self._package.ConnectError(message, request=request) from exc
 
     def _failure(self, download: Download, remark: str = "") -> Exception:
         """httpx's own exception for the status, with what the server says of it.
@@ -323,8 +376,8 @@ class ClientCore:
         """
         response, form = download.response, self._form(download.response)
         problem = None
-        with contextlib.suppress(BinaryError):
-            problem = _decoded(download.body(), form) if form in ("msgpack", "json") else None
+        with contextlib.suppress(BinaryError, MemoryError):
+            problem = self._decoded(download.body(), form) if form in ("msgpack", "json") else None
         said = describe(_text_of(response) if form == "text/plain" else problem)
         try:
             response.raise_for_status()
@@ -342,12 +395,19 @@ _PERHAPS_NO_BINARY_MODE: Final = (
 
 
 def _text_of(response: Response) -> str:
-    """The beginning of an answer in text; its charset is whatever the server says."""
+    """The beginning of a response in text."""
     data = response.content[: 2 * LONGEST]
-    try:
-        return data.decode(response.charset_encoding or "utf-8", "replace")
-    except LookupError:  # no charset, or none that is for text
-        return data.decode("utf-8", "replace")
+    return decode_text(data, response.headers.get("content-type", ""))
+
+
+def _reason_of_address(exc: Exception) -> str:
+    """Return what is wrong with a host or a port, if that is what the socket module, idna or anyio
+    raised, which httpx lets pass; else an empty string."""
+    if isinstance(exc, ExceptionGroup):
+        return next(filter(None, map(_reason_of_address, exc.exceptions)), "")
+    is_of_host = isinstance(exc, UnicodeError) and "idna" in f"{type(exc).__module__} {exc}"
+    is_of_port = isinstance(exc, OverflowError) and "port must be" in str(exc)
+    return str(exc) if is_of_host or is_of_port else ""
 
 
 def _origin(request: Any) -> Origin:
@@ -355,16 +415,15 @@ def _origin(request: Any) -> Origin:
     return request.url.scheme, request.url.host, request.url.port
 
 
-def _decoded(body: np.ndarray[Any, Any], form: str) -> Any:
-    """The document in a body that is the caller's own; ``None`` in an empty one.
+def check_sizes(**sizes: Any) -> None:
+    """Check limits in bytes, each of which may be ``None``.
 
     Raises:
-        BinaryError: there is none.
+        ValueError: one is no number of bytes.
     """
-    if not len(body):
-        return None
-    # A client that calls a server trusts it with its memory: answers have no limit of structure.
-    return from_json(body.tobytes()) if form == "json" else unpack_owned(body, sys.maxsize).value
+    for name, size in sizes.items():
+        if size is not None and (type(size) is not int or size < 0):
+            raise ValueError(f"{name} must be a number of bytes or None, got {size!r}")
 
 
 def holds_iterator(obj: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from binary_middleware.body import slices
+from binary_middleware.client.limits import announced_length
 
 
 class Progress(NamedTuple):
@@ -83,7 +84,8 @@ class Download:
     def __init__(self, response: Any, progress: ProgressCallback | None) -> None:
         self.response = response
         self._progress = progress
-        self._total = _announced_length(response.headers)
+        headers = response.headers
+        self._total = None if headers.get("content-encoding") else announced_length(headers)
         self._buffer: np.ndarray[Any, Any] | None = None
         self._rest = bytearray()
         self._done = 0
@@ -92,7 +94,7 @@ class Download:
         """Append what came, its content coding undone."""
         start, self._done = self._done, self._done + len(chunk)
         if self._total is not None and self._buffer is None:
-            self._buffer = np.empty(self._total, np.uint8)
+            self._allocate(self._total)
         if self._buffer is not None and self._done <= len(self._buffer):
             self._buffer[start : self._done] = np.frombuffer(chunk, np.uint8)
         else:
@@ -100,6 +102,12 @@ class Download:
             self._rest += chunk
         if self._progress is not None:
             self._progress(Progress("download", self._done, self._total))
+
+    def _allocate(self, size: int) -> None:
+        try:
+            self._buffer = np.empty(size, np.uint8)
+        except MemoryError:  # the announced length may be wrong, and the body small
+            self._total = None
 
     def _outgrow(self, filled: int) -> None:
         """Go on in a buffer that grows, where no length or a wrong one was announced."""
@@ -112,10 +120,3 @@ class Download:
         if self._buffer is not None:
             return self._buffer[: self._done]
         return np.frombuffer(self._rest, np.uint8)
-
-
-def _announced_length(headers: Any) -> int | None:
-    length = headers.get("content-length", "")
-    if headers.get("content-encoding") or not (length.isdecimal() and len(length) < 19):
-        return None
-    return int(length)
