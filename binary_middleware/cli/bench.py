@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 _LONGEST: Final = 40
-"""Characters of the line that says how far a measurement is."""
+"""Characters of the line that says how far a measurement is, and of a media type."""
 
 
 @click.command(name="bench")
@@ -70,6 +70,8 @@ def command(
     method: str | None,
     headers: tuple[str, ...],
     timeout: float,
+    max_response_size: int,
+    max_structure_size: int,
     members: tuple[str, ...],
     json_file: str | None,
     npy: tuple[str, ...],
@@ -92,9 +94,14 @@ def command(
     title = f"{verb} {_without_secrets(url)}"
     if chart is not None and not chart.absolute().parent.is_dir():
         raise Mistake(f"there is no folder {chart.parent}")
+    options = {
+        "max_response_size": max_response_size,
+        "max_structure_size": max_structure_size,
+        "timeout": timeout,
+    }
     with (
-        open_client(media_type=JSON, timeout=timeout) as plain,
-        open_client(media_type=media_type, timeout=timeout) as binary,
+        open_client(media_type=JSON, **options) as plain,
+        open_client(media_type=media_type, **options) as binary,
     ):
         calls = [
             (Figures(name), partial(fetch, client, verb, url, document, fields))
@@ -149,8 +156,9 @@ def _check_modes(in_json: Call, in_binary: Call, media_type: str, *, has_body: b
         ) from exc
     if _is_msgpack(response, media_type):
         return
-    what = printable(response.headers.get("content-type", ""))
+    what = response.headers.get("content-type", "")
     parsed = parse_media_type(what)
+    what = printable(what[:_LONGEST])
     if parsed is not None and parsed.is_json:
         raise CallFailed(f"the endpoint has no binary mode: its answer is {what} all the same")
     if not has_body:

@@ -24,6 +24,7 @@ from binary_middleware.cli.progress_bar import ProgressBar
 from binary_middleware.cli.request_document import document_of, document_options
 from binary_middleware.cli.saving import check_folder, save
 from binary_middleware.cli.tree import Limits, drawn, entries_of, limit_options, plain_text
+from binary_middleware.client.failure import decode_text
 from binary_middleware.client.flow import NO_DOCUMENT
 from binary_middleware.media import JSON, parse_media_type
 from binary_middleware.options import MEDIA_TYPES, Arrays
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 _REASON_WIDTH: Final = 1000
 """Characters of a string in what a server says of an error: a reason is to be read whole."""
+
+_LONGEST_TYPE: Final = 200
+"""Characters of a media type that are shown."""
 
 
 @click.command(name="call")
@@ -66,6 +70,8 @@ def command(
     method: str | None,
     headers: tuple[str, ...],
     timeout: float,
+    max_response_size: int,
+    max_structure_size: int,
     members: tuple[str, ...],
     json_file: str | None,
     npy: tuple[str, ...],
@@ -99,6 +105,8 @@ def command(
             arrays=arrays,
             fallback="json",
             progress=bar,
+            max_response_size=max_response_size,
+            max_structure_size=max_structure_size,
             timeout=timeout,
             follow_redirects=follow_redirects,
         ) as client:
@@ -124,7 +132,7 @@ def _show_problem(refused: Refused, limits: Limits) -> None:
     _show_status(response)
     location = response.headers.get("location")
     if response.is_redirect and location is not None:
-        click.echo(f"redirected to {printable(location)}; -L follows", err=True)
+        click.echo(f"redirected to {printable(location[:_REASON_WIDTH])}; -L follows", err=True)
     elif refused.problem is not None:
         limits = replace(limits, width=max(limits.width, _REASON_WIDTH))
         for line in drawn(entries_of(refused.problem, limits), limits):
@@ -136,7 +144,7 @@ def _show_problem(refused: Refused, limits: Limits) -> None:
 def _show_status(response: Response) -> None:
     parts = [
         f"{response.status_code} {response.reason_phrase}".strip(),
-        response.headers.get("content-type", ""),
+        response.headers.get("content-type", "")[:_LONGEST_TYPE],
         format_size(response.num_bytes_downloaded),
     ]
     click.echo(printable(", ".join(filter(None, parts))), err=True)
@@ -151,10 +159,7 @@ def _show(value: Any, response: Response, limits: Limits) -> None:
 
 
 def _show_text(data: bytes, response: Response, limits: Limits, *, err: bool = False) -> None:
-    try:
-        text = data.decode(response.charset_encoding or "utf-8", "replace")
-    except LookupError:  # no charset, or none that is for text
-        text = data.decode("utf-8", "replace")
+    text = decode_text(data, response.headers.get("content-type", ""))
     lines = plain_text(text).split("\n")
     click.echo("\n".join(lines[: limits.lines]), err=err)
     if len(lines) > limits.lines:

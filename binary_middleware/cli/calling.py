@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from binary_middleware.cli.byte_sizes import byte_size
 from binary_middleware.cli.escaping import printable
 from binary_middleware.cli.mistakes import CallFailed, Mistake
 from binary_middleware.client import BinaryClient, Reply
@@ -39,8 +40,24 @@ class Refused(CallFailed):
 
 
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a request; the command gets ``url``, ``method``, ``headers``, ``timeout``."""
+    """The options of a request; the command gets ``url``, ``method``, ``headers`` and so on."""
     for decorate in (
+        click.option(
+            "--max-structure-size",
+            type=byte_size,
+            default="64MiB",
+            show_default=True,
+            metavar="SIZE",
+            help="Most of a response that is not large arrays and bytes.",
+        ),
+        click.option(
+            "--max-response-size",
+            type=byte_size,
+            default="1GiB",
+            show_default=True,
+            metavar="SIZE",
+            help="Largest response.",
+        ),
         click.option(
             "--timeout",
             type=click.FloatRange(min=0, min_open=True),

@@ -44,6 +44,10 @@ class _Commands(click.Group):
         except KeyboardInterrupt:  # click's own exit code for it is that of a failure
             click.echo("\nInterrupted.", err=True)
             ctx.exit(INTERRUPTED)
+        except MemoryError as exc:
+            if ctx.invoked_subcommand == "serve":  # of the app, whose traceback helps
+                raise
+            raise click.ClickException("there is not enough memory") from exc
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import mmap
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 import click
 
+from binary_middleware.cli.escaping import printable
 from binary_middleware.cli.msgpack_tree import MsgpackTree
 from binary_middleware.cli.tree import Limits, drawn, limit_options
+
+_LARGEST_STREAM: Final = 1024 * 1024 * 1024
+"""Bytes that are read of a pipe or a device, which may never end."""
 
 
 @click.command(name="inspect")
@@ -39,12 +43,21 @@ def command(file: str, offsets: bool, **limits: Any) -> None:
 def _contents(file: str) -> memoryview:
     """The bytes of a file, which are read where they are shown, or of standard input."""
     if file == "-":
-        return memoryview(sys.stdin.buffer.read())
+        return _read_stream("standard input", sys.stdin.buffer)
     try:
         with Path(file).open("rb") as opened:
             try:
                 return memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
             except (ValueError, OSError):  # it is empty, or a pipe
-                return memoryview(opened.read())
+                return _read_stream(printable(file), opened)
     except OSError as exc:
-        raise click.ClickException(f"{file} cannot be read: {exc.strerror}") from exc
+        raise click.ClickException(f"{printable(file)} cannot be read: {exc.strerror}") from exc
+
+
+def _read_stream(name: str, stream: BinaryIO) -> memoryview:
+    data = bytearray()
+    while part := stream.read(1024 * 1024):
+        data += part
+        if len(data) > _LARGEST_STREAM:
+            raise click.ClickException(f"{name} is over 1 GiB: save it in a file first")
+    return memoryview(data).toreadonly()

@@ -64,11 +64,11 @@ def array_preview(array: np.ndarray[Any, Any], width: int) -> str:
     if not array.size or not array.itemsize:
         return text
     if array.itemsize > _LARGEST_ELEMENT:
-        return text + _start_of(array.flat[:1].tobytes())
+        return text + _start_of(array.reshape(-1)[:1].tobytes())
     try:
-        elements = [_element(value) for value in array.flat[:_MOST_ELEMENTS]]
+        elements = [_element(value) for value in array.reshape(-1)[:_MOST_ELEMENTS]]
     except _NOT_SHOWN:
-        return text + _start_of(array.flat[:1].tobytes())
+        return text + _start_of(array.reshape(-1)[:1].tobytes())
     shown = ""
     for count, element in enumerate(elements):
         if count and len(shown) + len(element) >= width:

@@ -1,13 +1,17 @@
 """An answer as files: arrays as ``.npy``, bytes by their kind, the rest as ``document.json``.
 
 The names come from keys that a server chose, so that only letters, digits, ``-`` and ``_`` of
-them are kept: no name leads out of the folder, and none hides.
+them are kept: no name leads out of the folder, is an option to a command that gets it, or means a
+device; and none hides.
 """
 
 from __future__ import annotations
 
-import io
+import contextlib
+import os
 import re
+import secrets
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +28,9 @@ MOST_FILES: Final = 1000
 """Arrays and bytes beyond are in ``document.json``, in base64."""
 
 _NOT_KEPT: Final = re.compile(r"[^A-Za-z0-9_-]")
+_NOT_FIRST: Final = re.compile(r"-|(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.IGNORECASE)
+"""Beginnings of names that commands take for options, and Windows for devices, in any folder."""
+
 _LONGEST_STEP: Final = 60
 _LONGEST_NAME: Final = 160
 
@@ -60,19 +67,46 @@ def save(document: Any, folder: Path, *, force: bool) -> list[Path]:
     collector = _Collector()
     try:
         rest = collector.without_files(document, ())
-        files = {**collector.files, DOCUMENT: dump_json(rest) + b"\n"}
+        files: dict[str, _Contents] = {**collector.files, DOCUMENT: dump_json(rest) + b"\n"}
     except (BinaryError, RecursionError) as exc:
         raise CallFailed(f"the answer cannot be saved: {exc}") from exc
     paths = []
     for name, contents in files.items():
         path = folder / name
         try:
-            with path.open("wb" if force else "xb") as file:
-                file.write(contents)
+            _write(path, contents, force=force)
         except OSError as exc:
-            raise CallFailed(f"{path} cannot be written: {exc.strerror}") from exc
+            raise CallFailed(f"{path} cannot be written: {exc.strerror or exc}") from exc
+        except ValueError as exc:  # numpy cannot write such a dtype
+            raise CallFailed(f"{path} cannot be written: {str(exc)[:200]}") from exc
         paths.append(path)
     return paths
+
+
+def _write(path: Path, contents: _Contents, *, force: bool) -> None:
+    """Write a whole file, or none.
+
+    What stands in the way is replaced, never written to or through: a link, a pipe, a device.
+    """
+    if not force:
+        path.open("xb").close()
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            if isinstance(contents, np.ndarray):
+                with warnings.catch_warnings(action="ignore"):  # names that old numpy cannot read
+                    np.save(file, contents, allow_pickle=False)
+            else:
+                file.write(contents)
+        os.replace(part, path)
+    except BaseException:
+        for leftover in (part,) if force else (part, path):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+        raise
+
+
+_Contents = bytes | memoryview | np.ndarray[Any, Any]
 
 
 class _Collector:
@@ -83,7 +117,7 @@ class _Collector:
     """
 
     def __init__(self) -> None:
-        self.files: dict[str, bytes | memoryview] = {}
+        self.files: dict[str, _Contents] = {}
         self._taken = {DOCUMENT}
 
     def without_files(self, value: Any, path: tuple[str, ...]) -> Any:
@@ -97,15 +131,17 @@ class _Collector:
         if len(self.files) >= MOST_FILES:
             return value
         if isinstance(value, np.ndarray):
-            return {"file": self._add(path, "npy", _npy(value))}
+            return {"file": self._add(path, "npy", value)}
         if isinstance(value, (bytes, bytearray, memoryview)):
             contents = memoryview(value)
             return {"file": self._add(path, extension_of(contents) or "bin", contents)}
         return value
 
-    def _add(self, path: tuple[str, ...], extension: str, contents: bytes | memoryview) -> str:
-        stem = ".".join(_NOT_KEPT.sub("_", step)[:_LONGEST_STEP] or "_" for step in path)
+    def _add(self, path: tuple[str, ...], extension: str, contents: _Contents) -> str:
+        stem = ".".join(_NOT_KEPT.sub("_", step[:_LONGEST_STEP]) or "_" for step in path)
         stem = stem[:_LONGEST_NAME] or "answer"
+        if _NOT_FIRST.match(stem):
+            stem = f"_{stem}"
         name, number = f"{stem}.{extension}", 1
         while name.lower() in self._taken:  # some file systems do not tell cases apart
             number += 1
@@ -113,9 +149,3 @@ class _Collector:
         self._taken.add(name.lower())
         self.files[name] = contents
         return name
-
-
-def _npy(array: np.ndarray[Any, Any]) -> memoryview:
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
-    return file.getbuffer()

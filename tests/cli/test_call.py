@@ -21,6 +21,7 @@ from binary_middleware.client import Progress
 from binary_middleware.client.flow import NO_DOCUMENT
 from tests.cli.apps import HOSTILE_NAMES
 from tests.cli.shell import COMMAND, REPOSITORY, run, run_in_terminal
+from tests.client.hostile import answering, response
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 SAMPLES = np.array([[1, 2, 3], [4, 5, 6]], "f4")
@@ -365,3 +366,146 @@ def test_documents_that_contradict_themselves(
     monkeypatch.chdir(folder)
     with pytest.raises(Mistake, match=said):
         document_of(members, json_file, npy, [])
+
+
+# -- a hostile server ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (
+            response(length=b"100000000000"),
+            "the call failed: the response is over max_response_size",
+        ),
+        (response(length=b"50"), "the call failed: peer closed connection"),
+        (response(b"\x91" * 10**5), "the call failed: the answer cannot be read"),
+        (response(b"", b"302 X", b"text/plain", b"Location: http://a..b/"), "the call failed: "),
+        (response(b"", b"302 X", b"text/plain", b"Location: ftp://a/"), "the call failed: "),
+        (response(b"\xff", b"400 X", b"text/plain; charset=idna"), "Client error '400 X'"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "the call failed: illegal"),
+    ],
+)
+@pytest.mark.parametrize("command", ["call", "bench"])
+def test_a_hostile_server_gets_one_line(payload: bytes, said: str, command: str) -> None:
+    with answering(payload) as url:
+        done = run(command, url, *(["-L"] if command == "call" else []))
+    assert done.code == 1
+    assert done.out == ""
+    if "302" in said or (command == "bench" and b" 302 " in payload):
+        said = "Redirect response"  # it follows none
+    elif said.startswith("Client") and command == "call":
+        said = "400 X"
+    assert done.err.removeprefix("Error: ").startswith(said)
+    assert done.err.count("\n") == (2 if said == "400 X" else 1)
+
+
+@pytest.mark.parametrize("charset", ["idna", "undefined", "punycode", "utf-8", "nothing"])
+def test_text_in_any_charset_is_shown(charset: str) -> None:
+    with answering(
+        response(b"a\xff\x1b[2J", b"200 OK", b"text/plain; charset=" + charset.encode())
+    ) as url:
+        done = run("call", url)
+    assert (done.code, done.out) == (0, "a\ufffd\\x1b[2J\n")
+
+
+def test_the_limits_of_a_response_can_be_set() -> None:
+    with answering(response(b"\x93\x01\x02\x03")) as url:
+        assert run("call", url, "--max-response-size", "4").code == 0
+        done = run("call", url, "--max-response-size", "3")
+        assert done.code == 1
+        assert done.err.startswith(
+            "Error: the call failed: the response is over max_response_size (3"
+        )
+        done = run("call", url, "--max-structure-size", "3")
+        assert done.code == 1
+        assert "over max_structure_size (3 bytes)" in done.err
+
+
+# -- files that are there --------------------------------------------------------------------------
+
+
+def test_links_are_replaced_and_never_followed(tmp_path: Path, hostile_url: str) -> None:
+    target, folder = tmp_path / "target", tmp_path / "answer"
+    target.write_bytes(b"mine")
+    (tmp_path / "elsewhere").mkdir()
+    folder.mkdir()
+    (folder / "1.bin").symlink_to(target)
+    (folder / "2.bin").symlink_to(tmp_path / "created")
+    (folder / "3.bin").symlink_to(tmp_path / "elsewhere")
+    (folder / "document.json").symlink_to(target)
+    os.link(target, folder / "4.bin")
+    os.mkfifo(folder / "5.bin")
+    done = run("call", f"{hostile_url}/many", "--out", folder, "--force")
+    assert (done.code, done.err.count("\n")) == (0, 1002)
+    assert target.read_bytes() == b"mine"
+    assert not (tmp_path / "created").exists()
+    assert not list((tmp_path / "elsewhere").iterdir())
+    for number in range(1, 6):
+        file = folder / f"{number}.bin"
+        assert file.is_file()
+        assert not file.is_symlink()
+        assert file.read_bytes() == b"x"
+    assert json.loads((folder / "document.json").read_text())[0] == {"file": "0.bin"}
+
+
+def test_a_folder_in_the_way_is_one_line(tmp_path: Path, hostile_url: str) -> None:
+    (tmp_path / "7.bin" / "more").mkdir(parents=True)
+    done = run("call", f"{hostile_url}/many", "--out", tmp_path, "--force")
+    assert done.code == 1
+    assert done.err.splitlines()[-1].endswith("7.bin cannot be written: Is a directory")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{n}.bin" for n in range(8)]
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_no_half_of_a_file_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: bool
+) -> None:
+    (tmp_path / "document.json").write_text("mine")
+
+    def fail(file: object, array: object, **_: object) -> None:
+        file.write(b"half")  # type: ignore[attr-defined]
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("binary_middleware.cli.saving.np.save", fail)
+    with pytest.raises(CallFailed, match=r"answer\.npy cannot be written: No space left"):
+        save(np.arange(3), tmp_path, force=force)
+    assert [path.name for path in tmp_path.iterdir()] == ["document.json"]
+    assert (tmp_path / "document.json").read_text() == "mine"
+
+
+def test_files_get_the_usual_permissions(tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(b"")
+    for path in save(np.arange(3), tmp_path, force=False):
+        assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("-rf", "_-rf.bin"),
+        ("NUL", "_NUL.bin"),
+        ("com1", "_com1.bin"),
+        ("console", "console.bin"),
+        ("/etc/passwd", "_etc_passwd.bin"),
+        ("..", "__.bin"),
+        ("a\x00b\n", "a_b_.bin"),
+    ],
+)
+def test_names_of_files(tmp_path: Path, key: str, name: str) -> None:
+    paths = save({key: b"x"}, tmp_path, force=False)
+    assert [path.name for path in paths] == [name, "document.json"]
+
+
+def test_any_dtype_is_saved_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    document = {
+        "a": np.zeros(2, [("\u00e4\u4e2d", "<i4"), ("b", "<M8[s]")]),
+        "b": np.zeros((1,) * 60),
+        "c": np.zeros(1, "<M8"),
+    }
+    paths = save(document, tmp_path, force=False)
+    for path in paths[:3]:
+        assert np.load(path).dtype == document[path.stem].dtype
+    assert not recwarn

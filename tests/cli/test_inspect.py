@@ -381,3 +381,18 @@ def test_skipping_agrees_for_every_code() -> None:
             assert quick is None
         else:
             assert quick == skip(memoryview(body), 0, 1), hex(code)
+
+
+def test_arrays_of_many_dimensions(tmp_path: Path) -> None:
+    (tmp_path / "body").write_bytes(packb(np.ones((1,) * 60, "u1")))
+    done = run("inspect", tmp_path / "body")
+    assert done.code == 0
+    assert done.out.startswith("ndarray uint8 (1, 1, ")
+    assert done.out.endswith("1 B: 1\n")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no such device")
+def test_what_never_ends_is_one_line() -> None:
+    done = run("inspect", "/dev/zero")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "Error: /dev/zero is over 1 GiB: save it in a file first\n"
