@@ -19,9 +19,10 @@ from fastapi import FastAPI, HTTPException, Request
 from pydantic import Base64Bytes, BaseModel, Field, ValidationError
 from starlette.testclient import TestClient
 
-from binary_middleware import ExchangeRecord, NumpyArrayField
+from binary_middleware import ExchangeRecord, NumpyArrayField, packb
 from binary_middleware.fastapi import enable
 from binary_middleware.remote import CallOptions, PassOn, Retries, Service, idempotent, with_options
+from tests.client.hostile import answering, response
 from tests.serving import serving
 
 Factor = Annotated[float, Field(gt=0)]
@@ -590,3 +591,24 @@ def test_outside_of_a_request_nothing_is_passed_on() -> None:
 
     with serving(inner_app()) as url:
         assert not asyncio.run(call(url)).keys() & TRACE.keys()
+
+
+class Lists(Service, Protocol):
+    def numbers(self) -> list[int]: ...
+
+
+@pytest.mark.parametrize("name", ["max_response_size", "max_structure_size"])
+def test_responses_have_limits(name: str) -> None:
+    body = packb(list(range(100)))
+    with answering(response(body)) as url:
+        with Lists.connect(url, **{name: len(body)}) as lists:
+            assert lists.numbers() == list(range(100))
+            with pytest.raises(TypeError, match=f"'{name}' is not an option of a call"):
+                with_options(lists, **{name: 1})
+        with (
+            Lists.connect(url, **{name: len(body) - 1}) as lists,
+            pytest.raises(httpx2.DecodingError, match=rf"over {name} \({len(body) - 1} bytes\)"),
+        ):
+            lists.numbers()
+    with pytest.raises(ValueError, match=f"{name} must be a number of bytes or None"):
+        Lists.connect(url, **{name: -1})

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar
 import anyio
 
 from binary_middleware.client import AsyncBinaryClient, BinaryClient
+from binary_middleware.client.flow import check_sizes
+from binary_middleware.client.limits import MAX_RESPONSE_SIZE, MAX_STRUCTURE_SIZE
 from binary_middleware.media import JSON
 from binary_middleware.options import MEDIA_TYPES
 from binary_middleware.remote.context import headers_to_pass_on
@@ -40,11 +42,19 @@ class CallOptions:
     Only for the service as a whole."""
     media_type: str = MEDIA_TYPES[0]
     """The name that the server has for msgpack. Only for the service as a whole."""
+    max_response_size: int | None = MAX_RESPONSE_SIZE
+    """Largest response in bytes, ``None`` for no limit. Only for the service as a whole."""
+    max_structure_size: int | None = MAX_STRUCTURE_SIZE
+    """Most bytes of a response that are not large arrays and bytes, ``None`` for no limit. Only
+    for the service as a whole."""
 
     def __post_init__(self) -> None:
         limit = self.concurrency_limit
         if limit is not None and (type(limit) is not int or limit < 1):
             raise ValueError(f"concurrency_limit must be a number from 1 on, not {limit!r}")
+        check_sizes(
+            max_response_size=self.max_response_size, max_structure_size=self.max_structure_size
+        )
 
 
 class Service(Protocol):
@@ -179,7 +189,10 @@ class _Shared:
                 other = self._clients.get((kind, not use_binary))
                 media_type = stub._options.media_type if use_binary else JSON
                 made = kind(
-                    other.http if other is not None else given or stub._url, media_type=media_type
+                    other.http if other is not None else given or stub._url,
+                    media_type=media_type,
+                    max_response_size=stub._options.max_response_size,
+                    max_structure_size=stub._options.max_structure_size,
                 )
                 self._clients[kind, use_binary] = made
             return made
@@ -234,7 +247,9 @@ def _stub_method(service: type, method: Method) -> Callable[..., Any]:
 
 AnyService = TypeVar("AnyService")
 
-_OF_THE_SERVICE: Final = ("concurrency_limit", "media_type")
+_OF_THE_SERVICE: Final = frozenset(
+    {"concurrency_limit", "media_type", "max_response_size", "max_structure_size"}
+)
 
 
 def with_options(stub: AnyService, **options: Any) -> AnyService:
