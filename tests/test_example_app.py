@@ -547,3 +547,35 @@ def test_gradients_come_from_another_process(monkeypatch: pytest.MonkeyPatch) ->
     assert calls == ["/magnitude application/msgpack"]
     assert there.status_code == 200
     assert there.content == here.content
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/page/app.js", "/page/style.css", "/page/photographs/china.jpg"]
+)
+def test_the_page_has_a_content_security_policy(client: TestClient, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 200
+    directives = response.headers["content-security-policy"].split("; ")
+    policy = {name: sources for name, _, sources in (each.partition(" ") for each in directives)}
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert "unsafe" not in str(policy)
+    assert "*" not in str(policy)
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    tag = {"if-none-match": response.headers["etag"]}
+    if path.startswith("/page/") and not path.endswith("jpg"):
+        assert client.get(path, headers=tag).status_code == 304
+
+
+def test_nothing_on_the_page_is_inline(client: TestClient) -> None:
+    page = client.get("/").text
+    assert not re.search(r"<script(?![^>]* src=)|<style|\s(on\w+|style)=|javascript:", page)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_policy_is_not_for_pages_with_scripts_of_others(client: TestClient, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 200
+    assert "<script" in response.text
+    assert "content-security-policy" not in response.headers

@@ -417,6 +417,28 @@ def test_nothing_comes_from_another_host(page: Chrome, url: str) -> None:
     assert all(name.startswith((url, "blob:", "data:")) for name in loaded)
 
 
+def test_what_the_policy_forbids_is_blocked(page: Chrome, url: str) -> None:
+    wait_until_done(page, "#edges")
+    blocked = page.execute_async_script(
+        """
+        const done = arguments[0];
+        const blocked = [];
+        document.addEventListener("securitypolicyviolation", (event) => {
+          blocked.push(event.effectiveDirective);
+          if (blocked.length === 3) done(blocked.sort());
+        });
+        const script = document.createElement("script");
+        script.textContent = "window.ran = true";
+        document.body.append(script);
+        document.body.setAttribute("style", "color: red");
+        fetch("http://127.0.0.1:1/").catch(() => {});
+        """
+    )
+    assert blocked == ["connect-src", "script-src-elem", "style-src-attr"]
+    assert page.execute_script("return window.ran") is None
+    page.get_log("browser")  # says that they were blocked, as it must
+
+
 def luminance(colour: tuple[int, ...]) -> float:
     """Relative luminance of an sRGB colour, from 0 to 1 (WCAG 2.2)."""
     parts = [part / 255 for part in colour]
