@@ -35,7 +35,6 @@ from binary_middleware.errors import (
 )
 from binary_middleware.heads import (
     ADAPTED,
-    VARY,
     Headers,
     content_codings_of,
     converted,
@@ -169,7 +168,10 @@ class Exchange:
         if self.error is not None:
             raise self.error
         if self._forwards_body:
-            return await self._receive()
+            message = await self._receive()
+            if self._takes_no_body and message.get("body"):
+                return self._unannounced_body()
+            return message
         try:
             body = await self._read(self._receive)
             # Not before: an app may stop waiting for the body, and come back for it.
@@ -195,6 +197,21 @@ class Exchange:
         # already saw a body without a length, as a chunked one is.
         self.scope["headers"].append((b"content-length", str(len(text)).encode()))
         return {"type": "http.request", "body": text, "more_body": False}
+
+    @property
+    def _takes_no_body(self) -> bool:
+        is_required = self.options.mode == "require" and not self.stepped_aside
+        return is_required and self.plan.request is None
+
+    def _unannounced_body(self) -> Message:
+        """Refuse a body that ``require`` would have refused, had the header fields announced it."""
+        if self.response_started:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        accepted = ", ".join(self.options.media_types)
+        self.error = UnsupportedMediaType(
+            f"a body is accepted only as {accepted}", {"accept": accepted}
+        )
+        raise self.error
 
     def take_request(self) -> bool:
         """Take a msgpack body as it is, for :meth:`read` and :meth:`value`.
@@ -323,10 +340,11 @@ class Exchange:
             return headers  # it is dropped
         if self.options.server_timing or not ADAPTED.isdisjoint(map(_name, headers)):
             headers = [field for field in headers if field[0] != b"accept-ranges"]
-            start = with_vary(with_binary_etag({"headers": headers}, self.plan.arrays))
+            start = with_binary_etag({"headers": headers}, self.plan.arrays)
+            start = with_vary(start, self.plan.vary)
             headers = self._with_timing(start)["headers"]
         else:
-            headers = [*headers, VARY]
+            headers = [*headers, self.plan.vary]
         self._own_headers = headers
         return headers
 
@@ -374,7 +392,7 @@ class Exchange:
         self.status = message["status"]
         if message["status"] == 304 and self.plan.answer is not None:
             message = not_modified(message, self.plan.arrays)
-        await self._send(with_vary(message))
+        await self._send(with_vary(message, self.plan.vary))
 
     async def _collect(self, message: Message) -> None:
         chunk = message.get("body", b"")

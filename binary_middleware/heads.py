@@ -13,7 +13,7 @@ from binary_middleware import etag, media
 from binary_middleware.codec import packb
 from binary_middleware.coding import content_codings, is_taken
 from binary_middleware.errors import RequestError
-from binary_middleware.negotiation import Plan
+from binary_middleware.negotiation import VARY, Plan
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -183,22 +183,23 @@ def not_modified(start: Message, arrays: str) -> Message:
     return {**start, "headers": headers}
 
 
-def with_vary(start: Message) -> Message:
-    """An answer's start with ``Accept`` among its Vary (RFC 9110 §12.5.5)."""
+def with_vary(start: Message, vary: tuple[bytes, bytes] = VARY) -> Message:
+    """An answer's start with the names of a Vary field among its own (RFC 9110 §12.5.5)."""
     headers = list(start.get("headers", ()))  # an iterable, perhaps one to be read once
     for name, _ in headers:
         if len(name) == 4 and name.lower() == b"vary":
-            return _with_merged_vary({**start, "headers": headers})
-    headers.append(VARY)
+            return _with_merged_vary({**start, "headers": headers}, vary)
+    headers.append(vary)
     return {**start, "headers": headers}
 
 
-def _with_merged_vary(start: Message) -> Message:
+def _with_merged_vary(start: Message, vary: tuple[bytes, bytes]) -> Message:
     headers = _mutable_headers(start)
     present = [name.strip().lower() for line in headers.getlist("vary") for name in line.split(",")]
-    if "accept" in present or "*" in present:
+    missing = [name for name in vary[1].decode().split(", ") if name.lower() not in present]
+    if not missing or "*" in present:
         return start
-    headers.add_vary_header("Accept")
+    headers.add_vary_header(", ".join(missing))
     return {**start, "headers": headers.raw}
 
 
@@ -213,7 +214,6 @@ def _mutable_headers(start: Message) -> MutableHeaders:
     return MutableHeaders(raw=[(name.lower(), value) for name, value in start["headers"]])
 
 
-VARY: Final = (b"vary", b"Accept")
 ADAPTED: Final = frozenset({b"accept-ranges", b"etag", b"vary"})
 """Fields of an answer that are not the same in msgpack."""
 
@@ -229,6 +229,8 @@ def problem_response(
     headers = [
         (b"content-type", content_type),
         (b"content-length", str(len(body)).encode()),
+        # It hangs on more than Vary can name: the body, its length and its coding.
+        (b"cache-control", b"no-store"),
         *((name.encode(), value.encode("latin-1")) for name, value in error.headers.items()),
     ]
     return {"type": "http.response.start", "status": error.status, "headers": headers}, [body]

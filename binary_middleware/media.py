@@ -121,6 +121,17 @@ def is_binary(essence: str, media_types: Sequence[str]) -> bool:
     return essence in media_types or (essence.endswith("+msgpack") and "*" not in essence)
 
 
+def is_list(value: str) -> bool:
+    """Whether a Content-Type names several media types, or none between its commas.
+
+    A comma in a value that should have been quoted, as in a boundary, makes no list.
+    """
+    if "," not in value or len(value) > LONGEST_FIELD:
+        return False
+    elements = [element.strip(" \t") for element in _ELEMENT.findall(value)]
+    return not any(elements) or sum(map(bool, map(_TYPE.match, elements))) > 1
+
+
 class Choice(NamedTuple):
     """What the answer shall be."""
 
@@ -153,9 +164,8 @@ def choose(
     if not ranges:
         return Choice(mirror, _NONE)
     json = quality(JSON, ranges)
-    listed = [range_ for range_ in ranges if is_binary(range_.media_type.essence, media_types)]
-    best = max(listed, key=lambda range_: range_.q, default=None)
-    if best is not None and best.q and best.q >= json:
+    best = _best_listed(ranges, media_types)
+    if best is not None and best.q >= json:
         return Choice(best.media_type.essence, best.media_type.parameters)
     covered = mirror or media_types[0]
     binary = quality(covered, ranges)
@@ -169,13 +179,36 @@ def choose(
     return Choice(None, _NONE)
 
 
+def is_mirror_decisive(ranges: Sequence[Range], media_types: Sequence[str]) -> bool:
+    """Whether some ``mirror`` would change what :func:`choose` comes to."""
+    json = quality(JSON, ranges)
+    best = _best_listed(ranges, media_types)
+    if ranges and best is not None and best.q >= json:
+        return False
+    wildcard = max((range_.q for range_ in ranges if "*" in range_.media_type.essence), default=0.0)
+    if wildcard > json or not json:
+        return True
+    json_is_listed = any(range_.media_type.essence == JSON for range_ in ranges)
+    return wildcard == json and not json_is_listed
+
+
+def names_binary(ranges: Sequence[Range], media_types: Sequence[str]) -> bool:
+    """Whether an Accept header lists a binary media type by its name."""
+    return _best_listed(ranges, media_types) is not None
+
+
+def _best_listed(ranges: Sequence[Range], media_types: Sequence[str]) -> Range | None:
+    listed = [range_ for range_ in ranges if is_binary(range_.media_type.essence, media_types)]
+    best = max(listed, key=lambda range_: range_.q, default=None)
+    return best if best is not None and best.q else None
+
+
 def choose_binary(
     ranges: Sequence[Range], media_types: Sequence[str], mirror: str | None
 ) -> Choice | None:
     """Choose between the binary media types only; arguments and result as for :func:`choose`."""
-    listed = [range_ for range_ in ranges if is_binary(range_.media_type.essence, media_types)]
-    best = max(listed, key=lambda range_: range_.q, default=None)
-    if best is not None and best.q:
+    best = _best_listed(ranges, media_types)
+    if best is not None:
         return Choice(best.media_type.essence, best.media_type.parameters)
     covered = mirror or media_types[0]
     if not ranges or quality(covered, ranges):

@@ -13,8 +13,8 @@ from binary_middleware.body import keep_freed_memory
 from binary_middleware.body_observers import BodyObservers
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange import SCOPE_KEY, Exchange
-from binary_middleware.heads import Headers, problem_response, with_vary
-from binary_middleware.negotiation import Negotiator
+from binary_middleware.heads import problem_response, with_vary
+from binary_middleware.negotiation import Negotiator, asked
 from binary_middleware.openapi import DocumentCompletion
 from binary_middleware.options import BinaryOptions, make_overrides, with_overrides
 from binary_middleware.record import ExchangeRecord
@@ -29,7 +29,7 @@ class BinaryMiddleware:
     dtype, data_b64}`` and bytes as base64; a JSON answer to a client that accepts msgpack, or that
     sent msgpack and accepts anything, leaves as msgpack. FastAPI routes that ``enable`` or
     ``BinaryRoute`` prepared exchange objects instead of text. Every other request reaches the app
-    as it came, and every other answer leaves as it is, with ``Vary: Accept``.
+    as it came, and every other answer leaves as it is, with ``Vary``.
 
     ::
 
@@ -134,16 +134,15 @@ class BinaryMiddleware:
             scope[SCOPE_KEY] = options
             await self.app(scope, receive, send)
             return
-        content_type, accept, has_if_match = _negotiated_fields(scope["headers"])
-        plan = negotiator.plan(content_type, accept)
+        plan = negotiator.plan(*asked(scope))
         if plan.is_none_of_ours and options.on_exchange is None:
             scope[SCOPE_KEY] = options
-            inner = _without_suffixes(scope) if has_if_match else scope
+            inner = _without_suffixes(scope)
             try:
-                await self.app(inner, receive, _varying(send))
+                await self.app(inner, receive, _varying(send, plan.vary))
             except NotAcceptable as exc:  # before anything went out: JSON cannot hold the answer
                 start, buffers = problem_response(exc, in_binary=False)
-                await send(with_vary(start))
+                await send(with_vary(start, plan.vary))
                 await send({"type": "http.response.body", "body": b"".join(buffers)})
             finally:
                 if inner is not scope:
@@ -183,8 +182,7 @@ class BinaryMiddleware:
             Whether it is left to it: not if by our options there is nothing to exchange.
         """
         negotiator = self._negotiator(scope, outer.options)
-        content_type, accept, _ = _negotiated_fields(outer.client_headers)
-        plan = negotiator.plan(content_type, accept)
+        plan = negotiator.plan(*asked({**scope, "headers": outer.client_headers}))
         if negotiator.options.mode == "off" or plan.refusal is not None:
             return False
         outer.plan, outer.options = plan, negotiator.options
@@ -207,20 +205,6 @@ class BinaryMiddleware:
         return negotiator
 
 
-def _negotiated_fields(headers: Headers) -> tuple[bytes | None, bytes | None, bool]:
-    """Return Content-Type, Accept, and whether there is an If-Match."""
-    content_type = accept = None
-    has_if_match = False
-    for name, value in headers:
-        if name == b"content-type":
-            content_type = value
-        elif name == b"accept":
-            accept = value if accept is None else accept + b", " + value
-        elif name == b"if-match":
-            has_if_match = True
-    return content_type, accept, has_if_match
-
-
 def _report(on_exchange: Callable[[ExchangeRecord], None], record: ExchangeRecord) -> None:
     try:
         on_exchange(record)
@@ -241,6 +225,11 @@ def _show_what_was_found_out(inner: Scope, outer: Scope) -> None:
 
 def _without_suffixes(scope: Scope) -> Scope:
     """The request of a JSON client that got its If-Match with an answer in msgpack."""
+    for name, _ in scope["headers"]:
+        if name == b"if-match":
+            break
+    else:
+        return scope
     headers = [
         (name, etag.without_suffix(value) if name == b"if-match" else value)
         for name, value in scope["headers"]
@@ -248,10 +237,10 @@ def _without_suffixes(scope: Scope) -> Scope:
     return scope if headers == scope["headers"] else {**scope, "headers": headers}
 
 
-def _varying(send: Send) -> Send:
+def _varying(send: Send, vary: tuple[bytes, bytes]) -> Send:
     async def send_with_vary(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = with_vary(message)
+            message = with_vary(message, vary)
         await send(message)
 
     return send_with_vary

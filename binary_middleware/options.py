@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Final, Literal, get_args
 
 from binary_middleware.codec import MAX_STRUCTURE_SIZE
@@ -34,9 +35,9 @@ class BinaryOptions:
     """
 
     mode: Mode = "negotiate"
-    """``"negotiate"``: the client chooses by Content-Type and Accept. ``"require"``: JSON is
-    refused, as a body with 415 and as an answer with 406; without an Accept header, or with
-    wildcards alone, the answer is msgpack. ``"off"``: as if there were no middleware."""
+    """``"negotiate"``: the client chooses by Content-Type and Accept. ``"require"``: any
+    body but msgpack is refused with 415, and JSON as an answer with 406; without an Accept header,
+    or with wildcards alone, the answer is msgpack. ``"off"``: as if there were no middleware."""
 
     media_types: tuple[str, ...] = MEDIA_TYPES
     """The media types that mean msgpack, beside any ``+msgpack``. The first one is used where
@@ -141,3 +142,24 @@ def with_overrides(options: BinaryOptions, *layers: Overrides) -> BinaryOptions:
     """Options with those of nearer places on top, the nearest last."""
     changes = {name: value for layer in layers for name, value in layer}
     return replace(options, **changes) if changes else options
+
+
+ATTRIBUTE: Final = "__binary_middleware__"
+"""Where an endpoint holds the options that ``@binary`` set."""
+
+
+def endpoint_overrides(endpoint: object, method: str | None = None) -> Overrides:
+    """The options that ``@binary`` set for an endpoint.
+
+    Args:
+        endpoint: a function, or a class of Starlette's.
+        method: of the request, to have those of the method of a class as well.
+    """
+    while isinstance(endpoint, partial):
+        endpoint = endpoint.func
+    found: Overrides = getattr(endpoint, ATTRIBUTE, ())
+    if method is not None and isinstance(endpoint, type):
+        is_get = method == "HEAD" and not hasattr(endpoint, "head")
+        handler = getattr(endpoint, "get" if is_get else method.lower(), None)
+        found += endpoint_overrides(handler)
+    return found

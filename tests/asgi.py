@@ -52,7 +52,7 @@ def http_scope(
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
+        "http_version": "2",  # which needs no header field to announce a body
         "method": method,
         "scheme": "http",
         "path": path,

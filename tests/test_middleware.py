@@ -25,6 +25,11 @@ ARRAY_AS_JSON = {
 }
 
 
+ACCEPT = {"accept": MSGPACK["content-type"]}
+BY_TYPE = "Accept, Content-Type"
+"""Vary where the answer could have been as the body was."""
+
+
 def test_msgpack_reaches_the_app_as_json_and_json_leaves_as_msgpack() -> None:
     app = Recorder(json.dumps({"y": ARRAY_AS_JSON, "n": 1}).encode())
     answer = call(BinaryMiddleware(app), packb({"x": ARRAY, "b": b"\xff"}))
@@ -37,7 +42,7 @@ def test_msgpack_reaches_the_app_as_json_and_json_leaves_as_msgpack() -> None:
     assert answer.headers == {
         "content-type": "application/msgpack",
         "content-length": str(len(answer.body)),
-        "vary": "Accept",
+        "vary": BY_TYPE,
     }
     value = unpackb(answer.body)
     assert value["n"] == 1
@@ -113,19 +118,22 @@ def test_other_requests_are_left_alone_byte_for_byte(request_headers: dict[str, 
     after = call(BinaryMiddleware(wrapped), chunks, request_headers)
     assert wrapped.received == plain.received
     assert wrapped.scope["headers"] == plain.scope["headers"]
-    assert after.headers == {**before.headers, "vary": "Accept"}
+    named = "application/json" in request_headers.get("accept", "")
+    vary = "Accept" if named else BY_TYPE
+    assert after.headers == {**before.headers, "vary": vary}
     assert after.bodies == before.bodies
 
 
 @pytest.mark.parametrize(
     ("headers", "vary"),
     [
-        ({}, "Accept"),
-        ({"vary": "Origin"}, "Origin, Accept"),
-        ({"vary": "accept"}, "accept"),
-        ({"vary": "Origin, ACCEPT"}, "Origin, ACCEPT"),
+        ({}, BY_TYPE),
+        ({"vary": "Origin"}, "Origin, Accept, Content-Type"),
+        ({"vary": "accept"}, "accept, Content-Type"),
+        ({"vary": "content-type"}, "content-type, Accept"),
+        ({"vary": "Origin, ACCEPT"}, "Origin, ACCEPT, Content-Type"),
         ({"vary": "*"}, "*"),
-        ({"vary": "Accept-Encoding"}, "Accept-Encoding, Accept"),
+        ({"vary": "Accept-Encoding"}, "Accept-Encoding, Accept, Content-Type"),
     ],
 )
 @pytest.mark.parametrize("client", [MSGPACK, {}], ids=["binary", "json"])
@@ -159,7 +167,7 @@ def test_other_answers_are_left_alone_but_for_vary(
 ) -> None:
     answer = call(BinaryMiddleware(Recorder(body, headers, status=status)), packb(1))
     assert (answer.status, answer.body) == (status, body)
-    assert answer.headers == {**headers, "vary": "Accept"}
+    assert answer.headers == {**headers, "vary": BY_TYPE}
 
 
 @pytest.mark.parametrize("status", [200, 201, 400, 404, 422, 500])
@@ -188,7 +196,7 @@ def test_headers_that_describe_the_json_go() -> None:
         "content-type": "application/msgpack",
         "content-length": "4",
         "x-kept": "1",
-        "vary": "Accept",
+        "vary": BY_TYPE,
     }
 
 
@@ -197,7 +205,7 @@ def test_header_names_in_any_case() -> None:
     answer = call(BinaryMiddleware(Recorder(b"[1]", own)), packb(1))
     assert answer.headers == {
         "content-type": "application/msgpack",
-        "vary": "Origin, Accept",
+        "vary": "Origin, Accept, Content-Type",
         "content-length": "2",
     }
 
@@ -300,7 +308,8 @@ def test_bad_bodies_are_refused_in_the_clients_own_format(
     answer = call(middleware, body, {**MSGPACK, **headers})
     assert not app.read_a_body
     assert answer.status == status
-    assert answer.headers["vary"] == "Accept"
+    assert answer.headers["vary"] == (BY_TYPE if accept is None else "Accept")
+    assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["content-length"] == str(len(answer.body))
     if accept == "application/json":
         assert answer.headers["content-type"] == "application/problem+json"
@@ -388,7 +397,7 @@ def test_compressed_json_is_converted(coding: str, compress: Any) -> None:
     assert answer.headers == {
         "content-type": "application/msgpack",
         "content-length": str(len(answer.body)),
-        "vary": "Accept-Encoding, Accept",
+        "vary": "Accept-Encoding, Accept, Content-Type",
     }
     assert msgpack.unpackb(answer.body) == {"a": [1, 2]}
 
@@ -408,7 +417,7 @@ def test_compressed_json_is_converted(coding: str, compress: Any) -> None:
 def test_compressed_answers_that_stay_as_they_are(coding: str, data: bytes) -> None:
     own = {"content-type": "application/json", "content-encoding": coding, "etag": '"x"'}
     answer = call(BinaryMiddleware(Recorder(data, own), max_response_size=5000), packb(1))
-    assert answer.headers == {**own, "vary": "Accept"}
+    assert answer.headers == {**own, "vary": BY_TYPE}
     assert answer.body == data
 
 
@@ -448,8 +457,9 @@ def test_not_modified_names_the_msgpack() -> None:
 @pytest.mark.parametrize(
     ("method", "headers", "seen"),
     [
-        ("GET", {"if-none-match": '"v1"', **MSGPACK}, '"v1--msgpack"'),
-        ("HEAD", {"if-none-match": '"v1"', **MSGPACK}, '"v1--msgpack"'),
+        ("GET", {"if-none-match": '"v1"', **ACCEPT}, '"v1--msgpack"'),
+        ("HEAD", {"if-none-match": '"v1"', **ACCEPT}, '"v1--msgpack"'),
+        ("GET", {"if-none-match": '"v1"', **MSGPACK}, '"v1"'),
         ("PUT", {"if-none-match": '"v1"', **MSGPACK}, '"v1"'),
         ("PUT", {"if-none-match": '"v1--msgpack"', **MSGPACK}, '"v1"'),
         ("PUT", {"if-match": '"v1--msgpack", "v2"', **MSGPACK}, '"v1", "v2"'),
@@ -515,9 +525,8 @@ def test_other_exceptions_of_the_app_pass() -> None:
     [
         (MSGPACK, 200, "application/msgpack"),
         ({**MSGPACK, "accept": "*/*"}, 200, "application/msgpack"),
-        ({}, 200, "application/msgpack"),
-        ({"accept": "application/x-msgpack"}, 200, "application/x-msgpack"),
-        ({"content-type": "text/plain"}, 200, "application/msgpack"),
+        ({**MSGPACK, "accept": "application/x-msgpack"}, 200, "application/x-msgpack"),
+        ({"content-type": "text/plain"}, 415, "application/problem+json"),
         ({**MSGPACK, "accept": "application/json"}, 406, "application/problem+json"),
         ({"accept": "text/html"}, 406, "application/problem+json"),
         ({"content-type": "application/json"}, 415, "application/problem+json"),
@@ -672,14 +681,14 @@ def test_unknown_messages_are_forwarded() -> None:
 def test_pathsend_releases_the_start_as_it_was() -> None:
     app = send_all(JSON_START, {"type": "http.response.pathsend", "path": "/x.json"})
     answer = call(BinaryMiddleware(app), packb(1))
-    assert answer.headers == {"content-type": "application/json", "vary": "Accept"}
+    assert answer.headers == {"content-type": "application/json", "vary": BY_TYPE}
     assert answer.messages[-1] == {"type": "http.response.pathsend", "path": "/x.json"}
 
 
 def test_messages_may_leave_out_what_is_empty() -> None:
     app = send_all({"type": "http.response.start", "status": 200}, {"type": "http.response.body"})
     answer = call(BinaryMiddleware(app), packb(1))
-    assert answer.headers == {"vary": "Accept"}
+    assert answer.headers == {"vary": BY_TYPE}
     assert answer.bodies == [{"type": "http.response.body"}]
 
 
@@ -700,7 +709,7 @@ def test_streamed_json_is_collected_up_to_the_cap() -> None:
 def test_streamed_json_passes_beyond_the_cap() -> None:
     chunks = [b"[", b"1,", b"", b"2", b"]"]
     answer = call(BinaryMiddleware(streamed(*chunks), max_response_size=3), packb(1))
-    assert answer.headers == {"content-type": "application/json", "vary": "Accept"}
+    assert answer.headers == {"content-type": "application/json", "vary": BY_TYPE}
     assert [message["body"] for message in answer.bodies] == [b"[1,2", b"]"]
     assert [message["more_body"] for message in answer.bodies] == [True, False]
 

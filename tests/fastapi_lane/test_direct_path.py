@@ -706,7 +706,6 @@ def test_answers_to_get(path: str, twice: Twice) -> None:
     client = TestClient(_app_with_gets())
     response = twice(client, "GET", path, headers={**ACCEPT, "x-user": "you"})
     assert response.headers["content-type"] == ACCEPT["accept"]
-    twice(client, "GET", path, headers=MSGPACK)
 
 
 def test_body_that_is_not_declared(twice: Twice) -> None:

@@ -100,6 +100,7 @@ def test_compression(where: str, path: str) -> None:
     assert {name.strip() for name in response.headers["vary"].split(",")} == {
         "Accept",
         "Accept-Encoding",
+        "Content-Type",
     }
     assert same(unpackb(response.content), DOCUMENT)
     plain = post(client, DOCUMENT, path, accept_encoding="identity")
@@ -131,6 +132,7 @@ def test_cross_origin(where: str) -> None:
     assert response.headers["access-control-expose-headers"] == "x-y"
     assert {name.strip().lower() for name in response.headers["vary"].split(",")} == {
         "accept",
+        "content-type",
         "origin",
     }
     assert same(unpackb(response.content), DOCUMENT)

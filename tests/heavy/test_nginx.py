@@ -191,3 +191,42 @@ def test_a_cache_keeps_json_and_msgpack_apart(tmp_path: Path) -> None:
                 answer = client.get("/ramp", headers={"Accept": media_type})
                 assert answer.headers["Content-Type"] == media_type
     assert served.ramps == 2
+
+
+@pytest.mark.parametrize("accept", [{"Accept": "*/*"}, {}], ids=["anything", "none"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("body", [b"", packb(1)], ids=["empty", "body"])
+def test_a_cache_hands_no_msgpack_to_json_clients(
+    tmp_path: Path, accept: dict[str, str], method: str, body: bytes
+) -> None:
+    """Content-Type is no part of the key of a cache, unless Vary says so."""
+    served = Served()
+    cache = f"proxy_cache_path {tmp_path}/cache keys_zone=answers:1m;\nproxy_cache answers;"
+    with behind_nginx(served, tmp_path, block=BUFFERING.sub("", BLOCKS[0]), more=cache) as client:
+        del client.headers["Accept"]
+        first = client.request(method, "/ramp", content=body, headers={**MSGPACK, **accept})
+        assert first.status_code == 200
+        answer = client.get("/ramp", headers=accept)
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.json()["shape"] == [1000]
+    assert served.ramps == 1  # the second one is from the cache
+
+
+def test_a_cache_that_keeps_posts_keeps_json_and_msgpack_apart(tmp_path: Path) -> None:
+    cache = (
+        f"proxy_cache_path {tmp_path}/cache keys_zone=answers:1m;\nproxy_cache answers;\n"
+        "proxy_cache_methods POST;\nproxy_cache_key $uri;\nproxy_cache_valid any 1h;"
+    )
+    array = np.arange(3, dtype="int8")
+    as_json = {"shape": [3], "dtype": "int8", "data_b64": "AAEC"}
+    served = Served()
+    with behind_nginx(served, tmp_path, block=BUFFERING.sub("", BLOCKS[0]), more=cache) as client:
+        for _ in range(2):
+            msgpack = client.post("/double", content=packb(array), headers=MSGPACK)
+            np.testing.assert_array_equal(unpackb(msgpack.content), array * 2)
+            assert client.post("/double", json=as_json).json()["data_b64"] == "AAIE"
+        assert served.doubled == 2
+        # What is refused is refused to one client, not to all.
+        headers = {**MSGPACK, "Accept": "application/msgpack"}
+        assert client.post("/double", content=b"\xc1", headers=headers).status_code == 400
+        assert client.post("/double", content=packb(array), headers=headers).status_code == 200

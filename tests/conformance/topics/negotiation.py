@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.conformance.apps import answers, answers_bytes, echo, only_json
 from tests.conformance.expect import (
+    app_did_not_run,
     app_received,
     app_received_bytes,
     app_saw,
@@ -12,13 +13,16 @@ from tests.conformance.expect import (
     is_json,
     is_msgpack,
     status,
+    vary,
 )
 from tests.conformance.message import (
     DOCUMENT,
     JSON,
     MSGPACK,
+    Request,
     binary_get,
     binary_post,
+    fields,
     get,
     json_post,
     packed,
@@ -34,6 +38,8 @@ TYPES, WEIGHTS = "RFC 9110 §12.5.1", "RFC 9110 §12.4.2"
 CHOICE = "Wire format: media types"
 """Where RFC 9110 leaves a choice."""
 
+BODY = packed(DOCUMENT)
+BY_ACCEPT, BY_TYPE = ["accept"], ["accept", "content-type"]
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 ACCEPT = [
@@ -247,6 +253,61 @@ MEDIA_TYPES = Topic(
             echo,
             binary_post(DOCUMENT, content_type=f"{MSGPACK} ; v=1"),
             app_received(DOCUMENT),
+        ),
+        *(
+            rule(
+                f"{method} {what} is answered {how}",
+                "RFC 9111 §4.1" if method == "GET" else CHOICE,
+                answers(DOCUMENT),
+                Request(
+                    method,
+                    fields(content_type=MSGPACK, accept="*/*", content_length=str(len(sent))),
+                    sent,
+                ),
+                answer,
+                vary(*names),
+            )
+            for method, what, sent, how, answer, names in [
+                ("GET", "with a body", BODY, "as its Accept says alone", IN_JSON, BY_ACCEPT),
+                ("GET", "with a Content-Type", b"", "in JSON", IN_JSON, BY_ACCEPT),
+                ("POST", "with a body", BODY, "as it was sent", IN_MSGPACK, BY_TYPE),
+                ("POST", "without a body", b"", "in JSON", IN_JSON, BY_TYPE),
+                ("DELETE", "with a body", BODY, "as it was sent", IN_MSGPACK, BY_TYPE),
+                ("QUERY", "with a body", BODY, "as it was sent", IN_MSGPACK, BY_TYPE),
+            ]
+        ),
+        rule(
+            "Vary names Content-Type for JSON bodies, where msgpack would be answered in msgpack",
+            CHOICE,
+            echo,
+            json_post(DOCUMENT, accept=None),
+            IN_JSON,
+            vary(*BY_TYPE),
+        ),
+        *(
+            rule(
+                f"{what} is refused",
+                "RFC 9110 §5.3",
+                echo,
+                post(text(DOCUMENT), content_type=values, accept=JSON),
+                status(400),
+                app_did_not_run,
+                vary(*BY_TYPE),
+            )
+            for what, values in [
+                ("JSON and msgpack as Content-Type", (JSON, MSGPACK)),
+                ("msgpack and JSON as Content-Type", (MSGPACK, JSON)),
+                ("The same Content-Type twice", (JSON, JSON)),
+                ("A Content-Type and an empty one", (JSON, "")),
+                ("A list of media types as Content-Type", f"{JSON}, {MSGPACK}"),
+            ]
+        ),
+        rule(
+            "A Content-Type with a comma in a parameter is one",
+            "RFC 9110 §5.5",
+            echo,
+            post(packed(DOCUMENT), content_type=f'{MSGPACK}; a="b, {JSON}"', accept=MSGPACK),
+            IN_MSGPACK,
         ),
         *(
             rule(

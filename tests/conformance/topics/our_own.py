@@ -58,6 +58,7 @@ from tests.conformance.message import (
 from tests.conformance.rule import Rule, Topic, rule
 
 IN_MSGPACK = is_msgpack(DOCUMENT)
+BY_TYPE = ["accept", "content-type"]
 ANY = "application/msgpack"
 PROBLEM, PROBLEM_JSON = "application/problem+msgpack", "application/problem+json"
 AS_MAPS = f"{MSGPACK}; arrays=map"
@@ -335,7 +336,7 @@ MODES = Topic(
             json_post(DOCUMENT),
             problem(415, PROBLEM_JSON),
             field("accept", TAKEN),
-            vary("accept"),
+            vary("accept", "content-type"),
             app_did_not_run,
         ),
         required(
@@ -363,11 +364,46 @@ MODES = Topic(
             status(406),
             app_did_not_run,
         ),
+        *(
+            required(
+                f"`require` refuses a body with Content-Type `{shown or content_type}`",
+                post(text(DOCUMENT), content_type=content_type, accept=MSGPACK),
+                problem(415, PROBLEM),
+                vary("accept", "content-type"),
+                app_did_not_run,
+            )
+            for content_type, shown in [
+                ("text/plain", ""),
+                ("multipart/form-data; boundary=x", ""),
+                ("application/x-www-form-urlencoded", ""),
+                (f"{JSON}; charset", ""),
+                (f"{JSON}; =", ""),
+                (f"{JSON}; a={'b' * 9000}", f"{JSON}; a=b...b"),
+                (f"{MSGPACK}; charset", ""),
+            ]
+        ),
         required(
-            "`require` leaves other bodies to the app",
-            Request("POST", fields(content_type="text/plain", accept=MSGPACK), b"1"),
-            app_received_bytes(b"1"),
-            is_msgpack(1),
+            "`require` refuses a body without Content-Type",
+            post(text(DOCUMENT), accept=MSGPACK),
+            problem(415, PROBLEM),
+            app_did_not_run,
+        ),
+        required(
+            "`require` refuses a body of unknown length",
+            post((b"{", b"}"), content_type=f"{JSON};", accept=MSGPACK),
+            problem(415, PROBLEM),
+            app_did_not_run,
+        ),
+        required(
+            "`require` refuses the body of a GET",
+            Request("GET", fields(content_type="text/plain", accept=MSGPACK), b"1"),
+            problem(415, PROBLEM),
+            app_did_not_run,
+        ),
+        required(
+            "`require` lets a POST without a body pass",
+            Request("POST", fields(content_length="0")),
+            status(200),
         ),
         rule(
             "`require` refuses before the body is sent",
@@ -635,14 +671,15 @@ REFUSALS = Topic(
                 echo,
                 post(NONE, content_type=MSGPACK, accept=accept),
                 problem(400, media_type),
-                vary("accept"),
+                vary(*names),
+                field("cache-control", "no-store"),
             )
-            for what, accept, media_type in [
-                ("Those who want msgpack", MSGPACK, PROBLEM),
-                ("Those who say nothing and send msgpack", None, PROBLEM),
-                ("Those who take anything and send msgpack", "*/*", PROBLEM),
-                ("Those who want JSON", JSON, PROBLEM_JSON),
-                ("Those who prefer JSON", f"{MSGPACK};q=0.5, {JSON}", PROBLEM_JSON),
+            for what, accept, media_type, names in [
+                ("Those who want msgpack", MSGPACK, PROBLEM, ["accept"]),
+                ("Those who say nothing and send msgpack", None, PROBLEM, BY_TYPE),
+                ("Those who take anything and send msgpack", "*/*", PROBLEM, BY_TYPE),
+                ("Those who want JSON", JSON, PROBLEM_JSON, ["accept"]),
+                ("Those who prefer JSON", f"{MSGPACK};q=0.5, {JSON}", PROBLEM_JSON, ["accept"]),
             ]
         ),
         rule(
