@@ -14,6 +14,7 @@ document here (``keep_document``), which is packed if its text comes through unc
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from operator import itemgetter
 from time import perf_counter
@@ -22,12 +23,13 @@ from typing import Any, Final, NamedTuple
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
-from binary_middleware import transcode
+from binary_middleware import media, transcode
 from binary_middleware.body import BodyReader, RequestBody, body_too_large, send_body
 from binary_middleware.body_observers import BodyObservers
 from binary_middleware.codec import pack_buffers
 from binary_middleware.coding import TAKEN, decompress
 from binary_middleware.errors import (
+    ContentTooLarge,
     DecodeError,
     EncodeError,
     RequestError,
@@ -47,8 +49,8 @@ from binary_middleware.heads import (
     with_server_timing,
     with_vary,
 )
-from binary_middleware.negotiation import Plan
-from binary_middleware.options import BinaryOptions
+from binary_middleware.negotiation import Plan, plan_for
+from binary_middleware.options import BinaryOptions, endpoint_overrides, nearest_options
 from binary_middleware.record import ExchangeRecord
 
 SCOPE_KEY: Final = "binary_middleware"
@@ -157,6 +159,63 @@ class Exchange:
         self._forwards_answer = self._forwards_body = self.stepped_aside = True
         return {**scope, "headers": list(self.client_headers), SCOPE_KEY: self.options}
 
+    def adopt(self, options: BinaryOptions, scope: Scope) -> RequestError | None:
+        """Put the options of an endpoint in force that no middleware further out could see.
+
+        Args:
+            options: the options.
+            scope: of the endpoint; it gets the header fields that go with them.
+
+        Returns:
+            The error that they refuse the request with, which is then this exchange's.
+        """
+        was_read, was_binary = self._body_was_asked_for, self.plan.request is not None
+        before, self.options = self.options, options
+        if options.mode == "off":
+            if was_read and was_binary:
+                self.error = UnsupportedMediaType(
+                    f"msgpack is not accepted here; send {media.JSON}", {"accept": media.JSON}
+                )
+            else:
+                self._forwards_answer = self._forwards_body = self.stepped_aside = True
+                self._show_headers(self.client_headers, scope)
+            return self.error
+        self.plan = plan_for({**scope, "headers": self.client_headers}, options)
+        self._head = request_head(self.client_headers, self._method, self.plan)
+        self.error = self.refusal()
+        if not was_read:
+            self._forwards_body = self.plan.request is None
+            self._show_headers(self._head.headers, scope)
+        elif self.error is None and self.request_size is not None:
+            if self.request_size > options.max_body_size:
+                self.error = body_too_large(options.max_body_size)
+            elif self.request_size > options.max_structure_size < before.max_structure_size:
+                # How much of it is structure, nobody has counted.
+                self.error = ContentTooLarge(
+                    "the body was read before its endpoint was known, and is over its "
+                    f"max_structure_size ({options.max_structure_size} bytes)"
+                )
+        return self.error
+
+    def _show_headers(self, headers: Headers, scope: Scope) -> None:
+        # In place: a request may have been made of them already.
+        for each in (self.scope, scope):
+            each["headers"][:] = headers
+
+    def _adopt_unseen(self) -> None:
+        """Adopt the options of the endpoint, once a router has found it.
+
+        Raises:
+            RequestError: they refuse the request.
+        """
+        overrides = endpoint_overrides(self.scope.get("endpoint"), self._method)
+        if overrides and not self.stepped_aside:
+            options = nearest_options(self.options, overrides)
+            if options is not self.options:
+                error = self.adopt(options, self.scope)
+                if error is not None:
+                    raise error
+
     # The request.
 
     async def receive(self) -> Message:
@@ -167,6 +226,8 @@ class Exchange:
         """
         if self.error is not None:
             raise self.error
+        if not self._body_was_asked_for:
+            self._adopt_unseen()
         if self._forwards_body:
             message = await self._receive()
             if self._takes_no_body and message.get("body"):
@@ -362,6 +423,9 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """The ``send`` of the app: a JSON answer leaves as msgpack."""
+        if message["type"] == "http.response.start" and self.error is None:
+            with contextlib.suppress(RequestError):  # it is answered once the app is done
+                self._adopt_unseen()
         if self._forwards_answer:
             await self._send(message)
         elif self.error is not None and not self.response_started:
@@ -506,6 +570,71 @@ class Exchange:
         start, buffers = problem_response(error, in_binary=self.plan.problems_in_binary)
         await self._send_start(start)
         await send_body(self._send, buffers)
+
+
+PASSTHROUGH_KEY: Final = "binary_middleware.passthrough"
+"""Where a scope holds the :class:`Passthrough` of a request without an exchange."""
+
+
+class Passthrough:
+    """The ``send`` of a request that has no exchange, unless its endpoint wants one.
+
+    Args:
+        scope: of the request, with the header fields that the client sent.
+        receive: of the request.
+        send: of the request.
+        vary: the Vary field for the answer.
+    """
+
+    exchange: Exchange | None = None
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, vary: tuple[bytes, bytes] | None
+    ) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self._vary = vary
+
+    def adopt(self, options: BinaryOptions, scope: Scope) -> RequestError | None:
+        """Put the options of an endpoint in force; as for :meth:`Exchange.adopt`."""
+        if options.mode == "off":
+            self._vary = None
+            scope[SCOPE_KEY] = self.scope[SCOPE_KEY] = options
+            return None
+        client = {**scope, "headers": self.scope["headers"]}
+        plan = plan_for(client, options)
+        if plan.is_none_of_ours:
+            self._vary = plan.vary
+            scope[SCOPE_KEY] = self.scope[SCOPE_KEY] = options
+            return None
+        exchange = self.exchange = Exchange(client, self._receive, self._send, plan, options)
+        exchange.error = exchange.refusal()
+        scope["headers"] = exchange.scope["headers"]
+        scope[SCOPE_KEY] = exchange
+        return exchange.error
+
+    async def send(self, message: Message) -> None:
+        """The ``send`` of the app."""
+        if message["type"] == "http.response.start" and self.exchange is None:
+            self._adopt_unseen()
+            if self.exchange is None and self._vary is not None:
+                message = with_vary(message, self._vary)
+        await (self._send if self.exchange is None else self.exchange.send)(message)
+
+    def _adopt_unseen(self) -> None:
+        overrides = endpoint_overrides(self.scope.get("endpoint"), self.scope["method"])
+        in_force = self.scope[SCOPE_KEY]
+        if overrides and isinstance(in_force, BinaryOptions):
+            options = nearest_options(in_force, overrides)
+            if options is not in_force:
+                self.adopt(options, self.scope)
+
+    @property
+    def has_refusal(self) -> bool:
+        """Whether the endpoint's options refused the request, and nothing went out yet."""
+        exchange = self.exchange
+        return exchange is not None and exchange.error is not None and not exchange.response_started
 
 
 _name: Final = itemgetter(0)

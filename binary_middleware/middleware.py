@@ -6,15 +6,15 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from binary_middleware import etag
 from binary_middleware.body import keep_freed_memory
 from binary_middleware.body_observers import BodyObservers
 from binary_middleware.errors import NotAcceptable
-from binary_middleware.exchange import SCOPE_KEY, Exchange
+from binary_middleware.exchange import PASSTHROUGH_KEY, SCOPE_KEY, Exchange, Passthrough
 from binary_middleware.heads import problem_response, with_vary
-from binary_middleware.negotiation import Negotiator, asked
+from binary_middleware.negotiation import Negotiator, Plan, asked
 from binary_middleware.openapi import DocumentCompletion
 from binary_middleware.options import BinaryOptions, make_overrides, with_overrides
 from binary_middleware.record import ExchangeRecord
@@ -122,7 +122,9 @@ class BinaryMiddleware:
                 return
             scope = base.step_aside(scope)
             if scope[SCOPE_KEY] is base:  # it was too late
-                await self.app(scope, receive, send)
+                options = self.resolver.options(scope, base.options)
+                if options == base.options or base.adopt(options, scope) is None:
+                    await self.app(scope, receive, send)
                 return
             base = scope[SCOPE_KEY]
         if base is None and self.resolver.is_plain and "endpoint" not in scope:
@@ -137,16 +139,7 @@ class BinaryMiddleware:
         plan = negotiator.plan(*asked(scope))
         if plan.is_none_of_ours and options.on_exchange is None:
             scope[SCOPE_KEY] = options
-            inner = _without_suffixes(scope)
-            try:
-                await self.app(inner, receive, _varying(send, plan.vary))
-            except NotAcceptable as exc:  # before anything went out: JSON cannot hold the answer
-                start, buffers = problem_response(exc, in_binary=False)
-                await send(with_vary(start, plan.vary))
-                await send({"type": "http.response.body", "body": b"".join(buffers)})
-            finally:
-                if inner is not scope:
-                    _show_what_was_found_out(inner, scope)
+            await self._pass(scope, receive, send, plan)
             return
         if not self._has_reported:
             self._has_reported = True
@@ -157,6 +150,31 @@ class BinaryMiddleware:
         finally:
             if options.on_exchange is not None and not exchange.stepped_aside:
                 _report(options.on_exchange, exchange.record())
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, plan: Plan) -> None:
+        """Run the app for a request of a JSON client."""
+        inner = _without_suffixes(scope)
+        passing = inner[PASSTHROUGH_KEY] = Passthrough(inner, receive, send, plan.vary)
+        try:
+            await self.app(inner, receive, passing.send)
+        except Exception as exc:
+            if passing.has_refusal:
+                pass
+            elif isinstance(exc, NotAcceptable):  # before anything went out: JSON cannot hold it
+                start, buffers = problem_response(exc, in_binary=False)
+                await send(with_vary(start, plan.vary))
+                await send({"type": "http.response.body", "body": b"".join(buffers)})
+            else:
+                raise
+        finally:
+            inner.pop(PASSTHROUGH_KEY, None)  # it holds the scope in turn
+            if inner is not scope:
+                _show_what_was_found_out(inner, scope)
+        exchange = passing.exchange
+        if exchange is not None:
+            if exchange.error is not None and not exchange.response_started:
+                await exchange.send_error(exchange.error)
+            exchange.let_go()
 
     async def _run(self, exchange: Exchange, scope: Scope) -> None:
         exchange.error = exchange.refusal()
@@ -235,12 +253,3 @@ def _without_suffixes(scope: Scope) -> Scope:
         for name, value in scope["headers"]
     ]
     return scope if headers == scope["headers"] else {**scope, "headers": headers}
-
-
-def _varying(send: Send, vary: tuple[bytes, bytes]) -> Send:
-    async def send_with_vary(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = with_vary(message, vary)
-        await send(message)
-
-    return send_with_vary

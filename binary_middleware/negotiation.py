@@ -25,6 +25,18 @@ Asked = tuple[bytes | None, bytes | None, bool, bool]
 """The arguments of :meth:`Negotiator.plan`."""
 
 
+def plan_for(scope: Scope, options: BinaryOptions) -> Plan:
+    """Make a plan for one request, and keep none."""
+    content_type, accept, can_mirror, has_body = asked(scope)
+    return make_plan(
+        None if content_type is None else content_type.decode("latin-1"),
+        None if accept is None else accept.decode("latin-1"),
+        options,
+        can_mirror=can_mirror,
+        has_body=has_body,
+    )
+
+
 def asked(scope: Scope) -> Asked:
     """Read from a request what a plan depends on.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, Literal, get_args
 
 from binary_middleware.codec import MAX_STRUCTURE_SIZE
@@ -163,3 +163,10 @@ def endpoint_overrides(endpoint: object, method: str | None = None) -> Overrides
         handler = getattr(endpoint, "get" if is_get else method.lower(), None)
         found += endpoint_overrides(handler)
     return found
+
+
+@lru_cache(maxsize=1024)
+def nearest_options(options: BinaryOptions, overrides: Overrides) -> BinaryOptions:
+    """Options with those of an endpoint on top; ``options`` itself if they say nothing else."""
+    nearest = with_overrides(options, overrides)
+    return options if nearest == options else nearest

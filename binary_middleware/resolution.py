@@ -11,12 +11,16 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Host, Match, Mount, WebSocketRoute
 from starlette.types import ASGIApp, Scope
 
-from binary_middleware.endpoint import endpoint_overrides
-from binary_middleware.options import BinaryOptions, Overrides, with_overrides
-from binary_middleware.rules import PathPattern, RouteRule, check_rules, path_in_app
+from binary_middleware.options import (
+    BinaryOptions,
+    Overrides,
+    endpoint_overrides,
+    with_overrides,
+)
+from binary_middleware.rules import PathPattern, RouteRule, check_rules, path_in_app, with_head
 
 Layers = tuple[Overrides, ...]
 
@@ -91,14 +95,24 @@ class Resolver:
         """Whether any option is set here or further in."""
         return bool(self.own) or not self.is_plain
 
-    def layers(self, path: str, method: str) -> Layers:
-        """The layers for a path without ``root_path``, from the outermost to the nearest."""
+    def path(self, scope: Scope) -> str:
+        """The path of a request, without the ``root_path``."""
+        return path_in_app(scope, self._inside.root_path)
+
+    def layers(self, path: str, method: str, scope: Scope | None = None) -> Layers:
+        """The layers for a path without ``root_path``, from the outermost to the nearest.
+
+        Args:
+            path: of the request.
+            method: of the request.
+            scope: of the request, for what hangs on its host; without it, no such route is seen.
+        """
         found: Layers = (self.own,)
         for rule in self.rules:
             if rule.matches(path, method):
                 found += (rule.overrides,)
                 break
-        return found + self._inside.layers(path, method)
+        return found + self._inside.layers(path, method, scope)
 
     def find(self, template: str, method: str) -> Found | None:
         """The route of an operation, by its path as OpenAPI has it: ``/items/{name}``.
@@ -114,9 +128,10 @@ class Resolver:
             scope: of the request.
             base: the options of a middleware further out, or the defaults.
         """
-        layers = self.layers(path_in_app(scope), scope["method"])
+        layers = self.layers(self.path(scope), scope["method"], scope)
         # A router further out has found the endpoint already.
-        return with_overrides(base, *layers, endpoint_overrides(scope.get("endpoint")))
+        nearest = endpoint_overrides(scope.get("endpoint"), scope["method"])
+        return with_overrides(base, *layers, nearest)
 
 
 class _Inside:
@@ -128,8 +143,13 @@ class _Inside:
 
     def __init__(self, app: Any) -> None:
         self.resolver: Resolver | None = None
+        self.root_path: str | None = None
         self.all_entries: list[_Entry] = []
         for layer in _wrapped(app):
+            # A FastAPI app puts its own into the scope when it is called.
+            own_root_path = getattr(layer, "root_path", None)
+            if isinstance(own_root_path, str) and own_root_path:
+                self.root_path = own_root_path
             self.resolver = _resolver_at(layer)
             if self.resolver is not None:
                 break  # it knows what is inside of it
@@ -157,13 +177,13 @@ class _Inside:
                 return found
         return None
 
-    def layers(self, path: str, method: str) -> Layers:
+    def layers(self, path: str, method: str, scope: Scope | None) -> Layers:
         if self.resolver is not None:
-            return self.resolver.layers(path, method)
+            return self.resolver.layers(path, method, scope)
         for entry in self._entries:
-            rest = entry.rest_of(path, method)
+            rest = entry.rest_of(path, method, scope)
             if rest is not None:
-                return entry.inside.layers(rest, method) + entry.layers
+                return entry.inside.layers(rest, method, scope) + entry.layers
         return ()
 
 
@@ -198,6 +218,7 @@ class _Entry:
         inside: what is behind it.
         layers: what its class and its endpoint say.
         is_mount: whether what is inside sees the rest of the path only.
+        host: the route of a host, which is for all paths.
         route: has the settings of the route.
         original: the route itself.
     """
@@ -210,9 +231,11 @@ class _Entry:
         layers: Layers = (),
         *,
         is_mount: bool = False,
+        host: Host | None = None,
         route: Any = None,
         original: Any = None,
     ) -> None:
+        self.host = host
         self.pattern = PathPattern(f"{path}/{{path:path}}" if is_mount else path)
         self.methods = None if methods is None else frozenset(methods)
         self.inside = inside
@@ -225,8 +248,12 @@ class _Entry:
     def says_something(self) -> bool:
         return bool(self.layers) or self.inside.says_something
 
-    def rest_of(self, path: str, method: str) -> str | None:
+    def rest_of(self, path: str, method: str, scope: Scope | None) -> str | None:
         """The path as it is inside, ``None`` if it is not for this route."""
+        if self.host is not None and (
+            scope is None or self.host.matches(scope)[0] is not Match.FULL
+        ):
+            return None
         if self.methods is not None and method not in self.methods:
             return None
         match = self.pattern.regex.match(path)
@@ -271,6 +298,8 @@ def _entries(route: Any) -> Iterator[_Entry]:
             yield from _entries_of_endpoint(context, context.original_route)
     elif isinstance(route, Mount):
         yield _Entry(route.path, None, _Inside(route.app), is_mount=True)
+    elif isinstance(route, Host):
+        yield _Entry("", None, _Inside(route.app), is_mount=True, host=route)
     else:
         yield from _entries_of_endpoint(route, route)
 
@@ -283,20 +312,21 @@ def _entries_of_endpoint(route: Any, original: Any) -> Iterator[_Entry]:
         original: has the class and the middleware.
     """
     path, endpoint = getattr(route, "path", None), getattr(route, "endpoint", None)
-    if not path:
-        return  # a host, or something that is none of HTTP
+    if not path or isinstance(original, WebSocketRoute):
+        return
     inside = _Inside(getattr(original, "app", None))
     layers: Layers = (
         getattr(type(original), "binary_overrides", ()),
         endpoint_overrides(endpoint),
     )
     if isinstance(endpoint, type):
-        for name in ("get", "head", "post", "put", "patch", "delete", "options"):
+        for name in ("get", "head", "post", "put", "patch", "delete", "options", "query"):
             at_method = endpoint_overrides(getattr(endpoint, name, None))
             if at_method:
+                own = {name.upper()}
                 yield _Entry(
                     path,
-                    {name.upper()},
+                    own if hasattr(endpoint, "head") else with_head(own),
                     inside,
                     (*layers, at_method),
                     route=route,

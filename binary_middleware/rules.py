@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
@@ -34,7 +34,8 @@ class RouteRule:
         path: in Starlette's syntax, without the ``root_path`` of the app.
         options: a whole set of options. Without it, those that ``overrides`` does not name are
             the middleware's.
-        methods: the methods that the rule is for; all of them by default.
+        methods: the methods that the rule is for; all of them by default. One for GET is for HEAD
+            as well.
         overrides: fields of ``BinaryOptions``.
 
     Raises:
@@ -60,11 +61,12 @@ class RouteRule:
         if methods is not None:
             if isinstance(methods, str) or not methods:
                 raise ValueError(f"the methods of the rule for {path!r} must name at least one")
-            self.methods = frozenset(map(str.upper, methods))
+            self._named = sorted(map(str.upper, methods))
+            self.methods = frozenset(with_head(self._named))
         self.pattern = PathPattern(path)
 
     def __repr__(self) -> str:
-        methods = "" if self.methods is None else f", methods={sorted(self.methods)}"
+        methods = "" if self.methods is None else f", methods={self._named}"
         return f"RouteRule({self.path!r}{methods})"
 
     def matches(self, path: str, method: str) -> bool:
@@ -163,9 +165,20 @@ def check_rules(rules: Sequence[RouteRule]) -> None:
                 raise ValueError(f"{rule!r} can never match: {earlier!r} comes before it")
 
 
-def path_in_app(scope: Scope) -> str:
-    """The path of a request without the ``root_path``, as rules and routes have it."""
-    root_path = scope.get("root_path", "")
+def with_head(methods: Iterable[str]) -> set[str]:
+    """Methods, and HEAD where GET is one of them: whoever answers GET answers HEAD."""
+    found = set(methods)
+    return found | {"HEAD"} if "GET" in found else found
+
+
+def path_in_app(scope: Scope, root_path: str | None = None) -> str:
+    """The path of a request without the ``root_path``, as rules and routes have it.
+
+    Args:
+        scope: of the request.
+        root_path: the one that the app sets, ``None`` for that of the scope.
+    """
+    root_path = root_path or scope.get("root_path", "")
     path: str = scope["path"]
     if root_path and (path == root_path or path.startswith(f"{root_path}/")):
         return path[len(root_path) :]

@@ -608,7 +608,20 @@ def test_inner_middleware_can_be_off() -> None:
     assert answer.body == b"[1]"
 
 
-def test_inner_middleware_stays_out_once_the_body_was_read() -> None:
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({}, 200),
+        ({"arrays": "map"}, 200),
+        ({"mode": "off"}, 415),
+        ({"max_body_size": 3}, 413),
+        ({"max_structure_size": 3}, 413),
+    ],
+)
+def test_options_of_an_inner_middleware_hold_once_the_body_was_read(
+    options: dict[str, Any], status: int
+) -> None:
+    """It can no longer take the request over, but what it refuses is refused."""
     app = Recorder(b"[1]")
 
     async def reads_first(scope: Scope, receive: Receive, send: Send) -> None:
@@ -617,11 +630,12 @@ def test_inner_middleware_stays_out_once_the_body_was_read() -> None:
         async def again() -> Message:
             return message
 
-        await BinaryMiddleware(app, mode="off")(scope, again, send)
+        await BinaryMiddleware(app, **options)(scope, again, send)
 
     answer = call(BinaryMiddleware(reads_first), packb({"a": 1}))
-    assert app.body == b'{"a":1}'
-    assert answer.body == b"\x91\x01"
+    assert answer.status == status
+    assert app.body == (b'{"a":1}' if status == 200 else b"")
+    assert unpackb(answer.body) == [1] if status == 200 else app.scope is None
 
 
 def test_disconnect_in_mid_body_is_delivered_as_such() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from typing import Any
 
@@ -267,10 +268,33 @@ async def _pass(request: Request, call_next: Any) -> Response:
     return response
 
 
-def test_the_decorator_leaves_the_endpoint_alone() -> None:
-    def function() -> None: ...
+def test_the_endpoint_can_be_called_as_before() -> None:
+    @binary(mode="require", max_body_size=1)
+    def function(a: int, *, b: int = 2) -> int:
+        """What it does."""
+        return a + b
 
-    assert binary(mode="off")(function) is function
+    @binary(mode="require")
+    async def awaited(request: object) -> object:
+        return request
+
+    @binary(mode="require")
+    def items(request: Request) -> Any:
+        sent = yield 1
+        return sent
+
+    @binary(mode="require")
+    async def async_items() -> Any:
+        yield 1
+
+    assert function(1) == function(1, b=2) == 3
+    assert (function.__name__, function.__doc__) == ("function", "What it does.")
+    request = Request({"type": "http", "method": "POST", "headers": [], "path": "/"})
+    assert anyio.run(awaited, request) is request
+    assert list(items(request)) == [1]
+    assert inspect.iscoroutinefunction(awaited)
+    assert inspect.isgeneratorfunction(items)
+    assert inspect.isasyncgenfunction(async_items)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from pydantic_core import PydanticSerializationError
 from starlette.requests import Request
 from starlette.types import Scope
 
+from binary_middleware.endpoint import PARAMETER
+
 MAX_BODY_SIZE_SCOPE_KEY: Final = "starlette.max_body_size"
 """Where Starlette 1.1 and newer note in a scope that a limit of bodies is in force."""
 
@@ -206,7 +208,12 @@ def takes_nothing_but_one_body(route: Any) -> bool:
     dependant = route.dependant
     if len(dependant.body_params) != 1 or route.body_field is not dependant.body_params[0]:
         return False
-    return bool(replace(dependant, call=None, path=None, scope=None, body_params=[]) == Dependant())
+    own: dict[str, Any] = {"call": None, "path": None, "scope": None, "body_params": []}
+    if dependant.http_connection_param_name == PARAMETER:
+        own["http_connection_param_name"] = (
+            None  # the route has enforced what the endpoint's guard would
+        )
+    return bool(replace(dependant, **own) == Dependant())
 
 
 def is_coroutine(dependant: Dependant) -> bool | None:

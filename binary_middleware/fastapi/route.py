@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from binary_middleware.endpoint import endpoint_overrides
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.fastapi.answer import StandIn, in_binary, stand_in
@@ -36,7 +35,13 @@ from binary_middleware.fastapi.internals import (
 from binary_middleware.fastapi.request import RouteRequest, take
 from binary_middleware.heads import problem_response
 from binary_middleware.middleware import BinaryMiddleware
-from binary_middleware.options import BinaryOptions, Overrides, make_overrides, with_overrides
+from binary_middleware.options import (
+    BinaryOptions,
+    Overrides,
+    endpoint_overrides,
+    make_overrides,
+    with_overrides,
+)
 from binary_middleware.summary import summarize_errors, summarize_input
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]

@@ -19,7 +19,6 @@ from binary_middleware.openapi.document import with_binary_media_types
 from binary_middleware.openapi.operations import operations_of
 from binary_middleware.options import BinaryOptions
 from binary_middleware.resolution import Resolver
-from binary_middleware.rules import path_in_app
 
 _KEPT: Final = 4
 """Documents of an app that are kept completed: they can differ by ``root_path`` or host."""
@@ -53,7 +52,7 @@ class DocumentCompletion:
         if (
             scope["type"] != "http"
             or scope["method"] not in ("GET", "HEAD")
-            or path_in_app(scope) != self._path
+            or self._resolver.path(scope) != self._path
         ):
             await self.app(scope, receive, send)
             return
