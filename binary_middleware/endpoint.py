@@ -19,9 +19,9 @@ from binary_middleware.options import (
     ATTRIBUTE,
     BinaryOptions,
     Overrides,
+    differing_options,
     endpoint_overrides,
     make_overrides,
-    nearest_options,
     with_overrides,
 )
 
@@ -176,8 +176,8 @@ def _enforce(scope: Scope, overrides: Overrides, reader: Any) -> None:
         return  # no app has routed this request: somebody calls the endpoint with one of their own
     in_force = outer.options if isinstance(outer, Exchange) else outer
     if isinstance(in_force, BinaryOptions):
-        options = nearest_options(in_force, overrides)
-        if options is in_force:
+        options = differing_options(in_force, overrides)
+        if options is None:
             return
         keeper = outer if isinstance(outer, Exchange) else scope.get(PASSTHROUGH_KEY)
         if isinstance(keeper, Exchange | Passthrough):

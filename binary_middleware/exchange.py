@@ -50,7 +50,7 @@ from binary_middleware.heads import (
     with_vary,
 )
 from binary_middleware.negotiation import Plan, plan_for
-from binary_middleware.options import BinaryOptions, endpoint_overrides, nearest_options
+from binary_middleware.options import BinaryOptions, differing_options, endpoint_overrides
 from binary_middleware.record import ExchangeRecord
 
 SCOPE_KEY: Final = "binary_middleware"
@@ -208,10 +208,10 @@ class Exchange:
         Raises:
             RequestError: they refuse the request.
         """
-        overrides = endpoint_overrides(self.scope.get("endpoint"), self._method)
-        if overrides and not self.stepped_aside:
-            options = nearest_options(self.options, overrides)
-            if options is not self.options:
+        overrides = endpoint_overrides(self.scope["endpoint"], self._method)
+        if overrides and not self.stepped_aside and self.error is None:
+            options = differing_options(self.options, overrides)
+            if options is not None:
                 error = self.adopt(options, self.scope)
                 if error is not None:
                     raise error
@@ -226,7 +226,7 @@ class Exchange:
         """
         if self.error is not None:
             raise self.error
-        if not self._body_was_asked_for:
+        if not self._body_was_asked_for and "endpoint" in self.scope:
             self._adopt_unseen()
         if self._forwards_body:
             message = await self._receive()
@@ -423,7 +423,7 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """The ``send`` of the app: a JSON answer leaves as msgpack."""
-        if message["type"] == "http.response.start" and self.error is None:
+        if message["type"] == "http.response.start" and "endpoint" in self.scope:
             with contextlib.suppress(RequestError):  # it is answered once the app is done
                 self._adopt_unseen()
         if self._forwards_answer:
@@ -586,7 +586,7 @@ class Passthrough:
         vary: the Vary field for the answer.
     """
 
-    exchange: Exchange | None = None
+    __slots__ = ("_receive", "_send", "_vary", "exchange", "scope")
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, vary: tuple[bytes, bytes] | None
@@ -595,6 +595,7 @@ class Passthrough:
         self._receive = receive
         self._send = send
         self._vary = vary
+        self.exchange: Exchange | None = None
 
     def adopt(self, options: BinaryOptions, scope: Scope) -> RequestError | None:
         """Put the options of an endpoint in force; as for :meth:`Exchange.adopt`."""
@@ -617,17 +618,21 @@ class Passthrough:
     async def send(self, message: Message) -> None:
         """The ``send`` of the app."""
         if message["type"] == "http.response.start" and self.exchange is None:
-            self._adopt_unseen()
+            if "endpoint" in self.scope:
+                self._adopt_unseen()
             if self.exchange is None and self._vary is not None:
                 message = with_vary(message, self._vary)
-        await (self._send if self.exchange is None else self.exchange.send)(message)
+        if self.exchange is None:
+            await self._send(message)
+        else:
+            await self.exchange.send(message)
 
     def _adopt_unseen(self) -> None:
-        overrides = endpoint_overrides(self.scope.get("endpoint"), self.scope["method"])
+        overrides = endpoint_overrides(self.scope["endpoint"], self.scope["method"])
         in_force = self.scope[SCOPE_KEY]
         if overrides and isinstance(in_force, BinaryOptions):
-            options = nearest_options(in_force, overrides)
-            if options is not in_force:
+            options = differing_options(in_force, overrides)
+            if options is not None:
                 self.adopt(options, self.scope)
 
     @property

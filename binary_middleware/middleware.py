@@ -134,6 +134,9 @@ class BinaryMiddleware:
         options = negotiator.options
         if options.mode == "off":
             scope[SCOPE_KEY] = options
+            passing = scope.get(PASSTHROUGH_KEY)
+            if passing is not None:
+                passing.adopt(options, scope)  # the answer has no Vary
             await self.app(scope, receive, send)
             return
         plan = negotiator.plan(*asked(scope))

@@ -166,7 +166,7 @@ def endpoint_overrides(endpoint: object, method: str | None = None) -> Overrides
 
 
 @lru_cache(maxsize=1024)
-def nearest_options(options: BinaryOptions, overrides: Overrides) -> BinaryOptions:
-    """Options with those of an endpoint on top; ``options`` itself if they say nothing else."""
+def differing_options(options: BinaryOptions, overrides: Overrides) -> BinaryOptions | None:
+    """Options with those of an endpoint on top, ``None`` if that makes no difference."""
     nearest = with_overrides(options, overrides)
-    return options if nearest == options else nearest
+    return None if nearest == options else nearest
