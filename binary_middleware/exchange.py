@@ -584,17 +584,24 @@ class Passthrough:
         receive: of the request.
         send: of the request.
         vary: the Vary field for the answer.
+        observers: who may look at bodies between the middleware and an endpoint.
     """
 
-    __slots__ = ("_receive", "_send", "_vary", "exchange", "scope")
+    __slots__ = ("_observers", "_receive", "_send", "_vary", "exchange", "scope")
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, vary: tuple[bytes, bytes] | None
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        vary: tuple[bytes, bytes] | None,
+        observers: BodyObservers,
     ) -> None:
         self.scope = scope
         self._receive = receive
         self._send = send
         self._vary = vary
+        self._observers = observers
         self.exchange: Exchange | None = None
 
     def adopt(self, options: BinaryOptions, scope: Scope) -> RequestError | None:
@@ -609,7 +616,9 @@ class Passthrough:
             self._vary = plan.vary
             scope[SCOPE_KEY] = self.scope[SCOPE_KEY] = options
             return None
-        exchange = self.exchange = Exchange(client, self._receive, self._send, plan, options)
+        exchange = self.exchange = Exchange(
+            client, self._receive, self._send, plan, options, self._observers
+        )
         exchange.error = exchange.refusal()
         scope["headers"] = exchange.scope["headers"]
         scope[SCOPE_KEY] = exchange

@@ -117,12 +117,11 @@ class BinaryMiddleware:
             return
         base = scope.get(SCOPE_KEY)
         if isinstance(base, Exchange):
-            if base.observers.may_see(self.observers.target) and self._leaves_to(base, scope):
-                await self.app(scope, receive, send)
-                return
-            scope = base.step_aside(scope)
-            if scope[SCOPE_KEY] is base:  # it was too late
-                options = self.resolver.options(scope, base.options)
+            options = self.resolver.options(scope, base.options)
+            # Somebody between may look at bodies, and sees JSON; unless there is no binary mode.
+            stays = options.mode != "off" and base.observers.may_see(self.observers.target)
+            scope = scope if stays else base.step_aside(scope)
+            if scope[SCOPE_KEY] is base:  # or it was too late
                 if options == base.options or base.adopt(options, scope) is None:
                     await self.app(scope, receive, send)
                 return
@@ -157,7 +156,9 @@ class BinaryMiddleware:
     async def _pass(self, scope: Scope, receive: Receive, send: Send, plan: Plan) -> None:
         """Run the app for a request of a JSON client."""
         inner = _without_suffixes(scope)
-        passing = inner[PASSTHROUGH_KEY] = Passthrough(inner, receive, send, plan.vary)
+        passing = inner[PASSTHROUGH_KEY] = Passthrough(
+            inner, receive, send, plan.vary, self.observers
+        )
         try:
             await self.app(inner, receive, passing.send)
         except Exception as exc:
@@ -193,21 +194,6 @@ class BinaryMiddleware:
                 exchange.let_go()
         if exchange.error is not None and not exchange.response_started:
             await exchange.send_error(exchange.error)
-
-    def _leaves_to(self, outer: Exchange, scope: Scope) -> bool:
-        """Leave a request to a middleware further out, as somebody between may look at bodies.
-
-        Our options hold for it all the same.
-
-        Returns:
-            Whether it is left to it: not if by our options there is nothing to exchange.
-        """
-        negotiator = self._negotiator(scope, outer.options)
-        plan = negotiator.plan(*asked({**scope, "headers": outer.client_headers}))
-        if negotiator.options.mode == "off" or plan.refusal is not None:
-            return False
-        outer.plan, outer.options = plan, negotiator.options
-        return True
 
     def _report_observers(self) -> None:
         names = self.observers.names()

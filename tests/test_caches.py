@@ -41,6 +41,7 @@ BY_THE_APP = {
     "fastapi.route._ADOPTED": "route classes of the app",
     "fastapi.route.BinaryRoute._alone": "one middleware for a route",
     "middleware.BinaryMiddleware.__init__.self._negotiators": "sets of options that the app set",
+    "options.differing_options": "sets of options that the app set",
     "remote.service._Shared.__init__.self._clients": "the two clients of a stub, binary and JSON",
     "resolution.Resolver._inside": "one value",
     "resolution.Resolver.is_plain": "one value",
