@@ -14,6 +14,7 @@ The dtype policy, and the string-keyed map that other languages use, are in ``fi
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -183,6 +184,9 @@ def _read_complex(map_: Mapping[Any, Any]) -> complex:
     if map_.keys() != _COMPLEX_KEYS or not isinstance(text, str) or len(text) > _LONGEST_COMPLEX:
         raise DecodeError("a complex map must have the keys complex and data, a number as text")
     try:
-        return complex(text)
+        value = complex(text)
     except ValueError as exc:
         raise DecodeError("the data of a complex map is not a complex number") from exc
+    if cmath.isinf(value) and "inf" not in text.lower():
+        raise DecodeError("a complex number is too large for two floats of 64 bits")
+    return value

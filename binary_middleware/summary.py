@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -103,6 +104,8 @@ def _summarize_members(
 
 def _length_in_json(value: Any, encode: Encode) -> int | None:
     """How long a value is as JSON, ``None`` if it cannot be written."""
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) > LARGEST:
+        return None  # FastAPI's encoder would make an integer of it, all digits
     try:
         return len(json.dumps(encode(value), allow_nan=False))
     except Exception:  # whatever the encoder, or the value's own code, raises

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import time
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
 import msgpack
 import numpy as np
 import pytest
-from fastapi import FastAPI
+from fastapi import Body, FastAPI
+from fastapi.encoders import jsonable_encoder
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 from starlette.applications import Starlette
@@ -29,6 +31,7 @@ from binary_middleware import (
 )
 from binary_middleware.codec.chains import LONGEST_TEXT
 from binary_middleware.fastapi import enable
+from binary_middleware.summary import summarize_errors, summarize_input
 
 UTC = datetime.UTC
 DELHI = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
@@ -138,6 +141,95 @@ def test_other_maps_are_refused(map_: dict[Any, Any]) -> None:
     with pytest.raises(DecodeError) as refusal:
         unpackb(msgpack.packb({"a": [map_]}))
     assert len(str(refusal.value)) < 150
+
+
+@pytest.mark.parametrize("data", ["1E+4299", "-1E-4299", "9" * LONGEST_TEXT, "NaN", "0E+4299"])
+def test_decimals_are_read_up_to_the_digits_that_an_integer_may_have(data: str) -> None:
+    value = unpackb(msgpack.packb({b"__decimal__": True, b"data": data}))
+    assert str(value) == str(decimal.Decimal(data))
+    if value.is_finite():
+        assert len(str(int(value))) <= 4300 or value < 1
+
+
+@pytest.mark.parametrize(
+    ("marker", "data", "message"),
+    [
+        (b"__decimal__", "1E+1000000", "more than 4300 digits or places"),
+        (b"__decimal__", "1E+4300", "more than 4300 digits or places"),
+        (b"__decimal__", "-1E-4300", "more than 4300 digits or places"),
+        (b"__decimal__", "0E+1000000", "more than 4300 digits or places"),
+        (b"__decimal__", "1" * 1000 + "E+3301", "more than 4300 digits or places"),
+        (b"__decimal__", "sNaN", "signaling NaN"),  # comparing or hashing one raises
+        (b"__dt_datetime_iso__", "2026-01-31T12:00:00+23:59:59.999999", "number of minutes"),
+        (b"__dt_datetime_iso__", "1880-01-31T12:00:00+00:53:28", "number of minutes"),
+        (b"__dt_time_iso__", "12:00:00-00:00:01", "number of minutes"),
+    ],
+)
+def test_what_others_would_change_or_choke_on_is_refused(
+    marker: bytes, data: str, message: str
+) -> None:
+    with pytest.raises(DecodeError, match=message):
+        unpackb(msgpack.packb({"a": [{marker: True, b"data": data}]}))
+
+
+@pytest.mark.parametrize("seconds", [3208, 86_399.999999, -30])
+@pytest.mark.parametrize("dialect", ["plain", "chains"])
+def test_offsets_with_seconds_are_written_as_they_are(seconds: float, dialect: Any) -> None:
+    zone = datetime.timezone(datetime.timedelta(seconds=seconds))
+    value = datetime.datetime(1880, 1, 31, 12, tzinfo=zone)
+    for each in (value, value.timetz()):
+        written = msgpack.unpackb(packb(each, dialect=dialect))
+        text = written if dialect == "plain" else written[b"data"]
+        assert type(each).fromisoformat(text) == each
+        assert type(each).fromisoformat(text).utcoffset() == zone.utcoffset(None)
+
+
+class Amounts(BaseModel):
+    count: int
+    price: decimal.Decimal
+
+
+@pytest.mark.parametrize("data", ["1E+1000000", "1E+10000000", "1E+4299", "1.5E-4299", "NaN"])
+@pytest.mark.parametrize("lane", ["object", "JSON"])
+def test_a_decimal_costs_no_more_than_its_text(data: str, lane: str) -> None:
+    """Not as an integer, nor in an error report, nor in a body of no model."""
+    app = FastAPI()
+
+    @app.post("/amounts")
+    def amounts(amounts: Amounts) -> Amounts:
+        return amounts
+
+    @app.post("/any")
+    def anything(document: Annotated[Any, Body()]) -> Any:
+        return document
+
+    served: Any = app
+    if lane == "JSON":
+        served = BinaryMiddleware(app)
+    else:
+        enable(app)
+    client = TestClient(served)
+    map_ = {b"__decimal__": True, b"data": data}
+    began = time.process_time()
+    for path, body in [
+        ("/amounts", {"count": map_, "price": map_}),
+        ("/amounts", {"count": 1, "price": map_, "more": map_}),
+        ("/amounts", map_),
+        ("/any", map_),
+    ]:
+        answer = client.post(path, content=msgpack.packb(body), headers=MSGPACK)
+        assert answer.status_code in (200, 400, 422), answer.content
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("value", ["1E+1000000", "1E-1000000", "-1E+999999999"])
+def test_error_reports_describe_decimals_without_converting_them(value: str) -> None:
+    number = decimal.Decimal(value)
+    assert summarize_input(number, jsonable_encoder) == "<Decimal>"
+    assert summarize_input({"a": [number]}, jsonable_encoder) == {"a": ["<Decimal>"]}
+    (error,) = summarize_errors([{"input": 1, "ctx": {"le": number}}], jsonable_encoder)
+    assert error == {"input": 1, "ctx": {"le": "<Decimal>"}}
+    assert summarize_input(decimal.Decimal("1.50"), jsonable_encoder) == decimal.Decimal("1.50")
 
 
 def test_maps_count_among_what_python_code_makes() -> None:

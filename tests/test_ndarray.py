@@ -149,6 +149,7 @@ def test_complex_numbers_in_other_spellings(data: Any) -> None:
         {b"complex": True, b"data": None},
         {b"complex": True, b"data": 1.5},
         {b"complex": True, b"data": ""},
+        {b"complex": True, b"data": "1e999j"},
         {b"complex": True, b"data": "1+2i"},
         {b"complex": True, b"data": "(1+2j"},
         {b"complex": True, b"data": b"\xff"},

@@ -15,10 +15,11 @@ They are always read, and written in the dialect ``"chains"``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from binary_middleware.errors import DecodeError
@@ -31,8 +32,17 @@ _DECIMAL: Final = b"__decimal__"
 _UUID: Final = b"__uuid__"
 _DATA: Final = b"data"
 
+AnyTime = TypeVar("AnyTime", datetime, time)
+
 LONGEST_TEXT: Final = 1024
 """Characters of the text in a map. Only a decimal can be nearly as long."""
+
+MAX_DECIMAL_DIGITS: Final = sys.int_info.default_max_str_digits
+"""Most digits of a decimal's integer part, and most places after its point. ``1E+1000000`` is ten
+characters, and an integer of a million digits to whoever converts it: a model, an error report.
+Python itself writes no integer of more digits than this as text."""
+
+_MINUTE: Final = timedelta(minutes=1)
 
 
 def is_chains_map(map_: Mapping[Any, Any]) -> bool:
@@ -52,6 +62,8 @@ def read_chains_map(map_: Mapping[Any, Any]) -> Any:
         raise DecodeError(f"a map with the key {name} must have that, true, and data, and no other")
     try:
         return _READERS[marker](map_[_DATA])
+    except DecodeError:
+        raise
     except (ValueError, OverflowError, InvalidOperation) as exc:
         raise DecodeError(f"the data of a {name} map is not what Chains writes") from exc
 
@@ -80,12 +92,35 @@ def _read_timedelta(data: object) -> timedelta:
     return timedelta(days=days, seconds=seconds, microseconds=microseconds)
 
 
+def _read_decimal(data: object) -> Decimal:
+    value = Decimal(_text(data))
+    if value.is_snan():
+        raise DecodeError("a decimal must not be a signaling NaN")
+    if value.is_finite() and abs(value.adjusted()) >= MAX_DECIMAL_DIGITS:
+        raise DecodeError(
+            f"a decimal must not have more than {MAX_DECIMAL_DIGITS} digits or places"
+        )
+    return value
+
+
+def has_odd_offset(value: datetime | time) -> bool:
+    """Whether a UTC offset has seconds, which RFC 3339 and JSON do not know and pydantic rounds."""
+    offset = value.utcoffset()
+    return bool(offset and offset % _MINUTE)
+
+
+def _with_usual_offset(value: AnyTime) -> AnyTime:
+    if has_odd_offset(value):
+        raise DecodeError("a UTC offset must be a whole number of minutes")
+    return value
+
+
 _READERS: Final[Mapping[Any, Callable[[object], Any]]] = {
-    _DATETIME: lambda data: datetime.fromisoformat(_text(data)),
+    _DATETIME: lambda data: _with_usual_offset(datetime.fromisoformat(_text(data))),
     _DATE: lambda data: date.fromisoformat(_text(data)),
-    _TIME: lambda data: time.fromisoformat(_text(data)),
+    _TIME: lambda data: _with_usual_offset(time.fromisoformat(_text(data))),
     _TIMEDELTA: _read_timedelta,
-    _DECIMAL: lambda data: Decimal(_text(data)),
+    _DECIMAL: _read_decimal,
     _UUID: lambda data: UUID(_text(data)),
 }
 

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from binary_middleware.codec.chains import chains_map
+from binary_middleware.codec.chains import chains_map, has_odd_offset
 from binary_middleware.codec.headers import header_size
 from binary_middleware.errors import EncodeError
 from binary_middleware.fields import as_ndarray, dtype_spec, is_array_like, to_buffer
@@ -360,6 +360,8 @@ def as_json_has_it(obj: Any) -> Any:
         plain = to_jsonable_python(obj)
     except ValueError as exc:  # PydanticSerializationError is one
         raise EncodeError(f"a {type(obj).__name__} cannot be carried in msgpack") from exc
+    if isinstance(obj, (datetime.datetime, datetime.time)) and has_odd_offset(obj):
+        return obj.isoformat()  # pydantic rounds the offset to minutes, which is another time
     if type(plain) is type(obj):
         raise EncodeError(f"a {type(obj).__name__} cannot be carried in msgpack")
     return plain
