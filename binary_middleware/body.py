@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from anyio.lowlevel import cancel_shielded_checkpoint
+from anyio.lowlevel import checkpoint
 from starlette.types import Receive, Send
 
 from binary_middleware.codec import Moved, unpack_owned, unpackb
@@ -77,17 +77,21 @@ class RequestBody:
 class BodyReader:
     """Reads a request's body into one buffer, without a second one beside it.
 
-    What has come is kept here, so that a reader that is cancelled can come back for the rest.
+    What was received is kept here, so that a reader that is cancelled can come back for the rest.
+    A content coding is undone once the body is complete: a client that sends 65 kB and then
+    nothing holds no more than these.
 
     Args:
         content_length: what the client announced, in bytes; not more than ``max_body_size``.
-        max_body_size: limit in bytes, for the body as it comes and with its coding undone.
-        coding: the content coding to undo, one that ``coding`` takes.
+        max_body_size: limit in bytes, for the body as received and with its coding undone.
+        coding: the content coding to undo, one that ``coding`` supports.
     """
 
     _received = 0
+    _is_complete = False
     _buffer: np.ndarray[Any, Any] | None = None  # of the announced length
     _view = memoryview(b"")  # of that buffer
+    _pieces: Iterator[bytes] | None = None  # of the body with its coding undone
 
     def __init__(
         self, content_length: int | None, max_body_size: int, coding: str | None = None
@@ -96,6 +100,7 @@ class BodyReader:
         self._max_body_size = max_body_size
         self._decompressor = None if coding is None else Decompressor(coding)
         self._collected = bytearray()  # grows in place where the system can do that
+        self._decompressed = bytearray()
 
     async def read(self, receive: Receive) -> RequestBody | None:
         """Read to the end of the body.
@@ -107,7 +112,7 @@ class BodyReader:
             ContentTooLarge: there is more than ``max_body_size``, or more than was announced.
             DecodeError: the body is not in its content coding.
         """
-        while True:
+        while not self._is_complete:
             message = await receive()
             if message["type"] != "http.request":
                 return None
@@ -115,12 +120,11 @@ class BodyReader:
             if not (self._received or more_body or self._decompressor):
                 self._check_size(len(chunk))
                 return RequestBody(chunk, is_ours=False)
-            if self._decompressor is None:
-                self._add(chunk)
-            else:
-                await self._add_decompressed(chunk, self._decompressor)
-            if not more_body:
-                return self._whole()
+            self._add(chunk)
+            self._is_complete = not more_body
+        if self._decompressor is not None:
+            return await self._undone(self._decompressor)
+        return self._whole()
 
     def _add(self, chunk: bytes) -> None:
         start, self._received = self._received, self._received + len(chunk)
@@ -133,25 +137,30 @@ class BodyReader:
                 self._view = self._buffer.data
             self._view[start : self._received] = chunk
 
-    async def _add_decompressed(self, chunk: bytes, decompressor: Decompressor) -> None:
-        self._received += len(chunk)
-        self._check_size(self._received, announced=False)
-        for piece in decompressor.pieces(chunk):
-            self._check_size(len(self._collected) + len(piece), announced=False)
-            self._collected += piece
-            # A small chunk can hold a large body, and others wait meanwhile.
-            await cancel_shielded_checkpoint()
+    async def _undone(self, decompressor: Decompressor) -> RequestBody:
+        """The body with its coding undone. A caller that is cancelled can call again."""
+        if self._pieces is None:
+            received = self._view[: self._received] if len(self._view) else self._collected
+            self._pieces = decompressor.pieces(received)
+        for piece in self._pieces:
+            self._check_decompressed_size(len(self._decompressed) + len(piece))
+            self._decompressed += piece
+            # Small data can hold a large body, and others wait meanwhile.
+            await checkpoint()
+        decompressor.end()
+        return RequestBody(np.frombuffer(self._decompressed, np.uint8), is_ours=True)
 
     def _whole(self) -> RequestBody:
-        if self._decompressor is not None:
-            self._decompressor.end()
         if self._buffer is not None:
             return RequestBody(self._buffer[: self._received], is_ours=True)
         return RequestBody(np.frombuffer(self._collected, np.uint8), is_ours=True)
 
-    def _check_size(self, size: int, *, announced: bool = True) -> None:
-        if announced and self._content_length is not None and size > self._content_length:
+    def _check_size(self, size: int) -> None:
+        if self._content_length is not None and size > self._content_length:
             raise ContentTooLarge("the body is longer than its Content-Length")
+        self._check_decompressed_size(size)
+
+    def _check_decompressed_size(self, size: int) -> None:
         if size > self._max_body_size:
             raise body_too_large(self._max_body_size)
 

@@ -49,7 +49,7 @@ class Decompressor:
         self._began = False
         self._members = 1
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
+    def pieces(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
         """What ``data`` adds, in pieces of at most :data:`PIECE` bytes.
 
         Raises:
@@ -57,7 +57,7 @@ class Decompressor:
         """
         # Each member copies what is behind it, so it must not be much.
         for start in range(0, len(data), _STEP):
-            yield from self._pieces_of_step(data[start : start + _STEP])
+            yield from self._pieces_of_step(bytes(data[start : start + _STEP]))
 
     def _pieces_of_step(self, data: bytes) -> Iterator[bytes]:
         while data:

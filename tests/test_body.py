@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import anyio
 import numpy as np
 import pytest
+from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
 from binary_middleware.body import SLICE, BodyReader, RequestBody, send_body, slices
 from binary_middleware.codec import Moved, packb, unpack_owned
+from binary_middleware.coding import PIECE
 from binary_middleware.errors import ContentTooLarge
 
 sizes = st.one_of(st.integers(0, 20), st.sampled_from([7, 8, 9, 15, 16, 17, 31, 32, 33]))
@@ -107,6 +110,51 @@ def test_messages_may_leave_out_what_is_empty() -> None:
 @pytest.mark.parametrize("announced", [8, None])
 def test_disconnect_is_no_body(announced: int | None) -> None:
     assert read([b"abcd", {"type": "http.disconnect"}], announced) is None
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("size", [100_000, PIECE + 1, 5 * PIECE])
+def test_a_reader_that_is_cancelled_anywhere_comes_back_for_the_rest(
+    size: int, announced: bool
+) -> None:
+    """Of a compressed body: while its chunks are awaited, and while it is decompressed."""
+    whole = bytes(range(250)) * (size // 250) + bytes(size % 250)
+    packed = gzip.compress(whole)
+    step = len(packed) // 3 + 1
+    chunks = [packed[at : at + step] for at in range(0, len(packed), step)]
+
+    async def is_cancelled(turns: int) -> bool:
+        """Whether reading took more than so many turns of the event loop."""
+        messages = [
+            {"type": "http.request", "body": chunk, "more_body": chunk is not chunks[-1]}
+            for chunk in chunks
+        ]
+
+        async def receive() -> Message:
+            await checkpoint()
+            return messages.pop(0)
+
+        async def cancel(scope: anyio.CancelScope) -> None:
+            for _ in range(turns):
+                await checkpoint()
+            scope.cancel()
+
+        reader = BodyReader(len(packed) if announced else None, size, "gzip")
+        body = None
+        async with anyio.create_task_group() as group:
+            with anyio.CancelScope() as scope:
+                group.start_soon(cancel, scope)
+                body = await reader.read(receive)
+        was_cancelled = body is None
+        body = body or await reader.read(receive)
+        assert body is not None
+        assert body.received() == whole
+        return was_cancelled
+
+    cancelled = [anyio.run(is_cancelled, turns) for turns in range(40)]
+    assert cancelled[0]
+    assert not cancelled[-1]
+    assert sum(cancelled) >= len(chunks) + size // PIECE
 
 
 def test_limit_holds_without_content_length() -> None:
