@@ -10,7 +10,7 @@ import numpy as np
 from anyio.lowlevel import checkpoint
 from starlette.types import Receive, Send
 
-from binary_middleware.codec import Moved, unpack_owned, unpackb
+from binary_middleware.codec import Moved, unpack_owned, unpack_views, unpackb
 from binary_middleware.coding import Decompressor
 from binary_middleware.errors import ContentTooLarge
 
@@ -61,6 +61,15 @@ class RequestBody:
             return unpackb(self._data, max_structure_size=max_structure_size)
         value, self._moved = unpack_owned(self._data, max_structure_size)
         return value
+
+    def unpack_views(self, max_structure_size: int) -> Any:
+        """The document in the body for ``transcode.to_json``, large leaves as views of it.
+
+        Raises:
+            DecodeError: it is not a msgpack document that is supported.
+            ContentTooLarge: it is nested too deeply, or holds too much structure.
+        """
+        return unpack_views(self._data, max_structure_size)
 
     def received(self) -> bytes:
         """The bytes that the client sent, also after unpacking, as long as no array changed."""

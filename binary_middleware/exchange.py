@@ -241,10 +241,14 @@ class Exchange:
                 return {"type": "http.disconnect"}
             text = b""
             if len(body):
-                value = self._decoded()
                 began = perf_counter()
-                text = transcode.to_json(value)
-                self.decode_seconds += perf_counter() - began
+                limits = self.options
+                text = transcode.to_json(
+                    body.unpack_views(limits.max_structure_size),
+                    max_size=limits.json_size_limit,
+                    max_structure_size=limits.max_structure_size,
+                )
+                self.decode_seconds = perf_counter() - began
             self._text = text
         except RequestError as exc:
             self._forwards_body = True

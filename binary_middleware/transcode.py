@@ -25,7 +25,13 @@ import numpy as np
 import pybase64
 from pydantic_core import SchemaSerializer, core_schema, to_jsonable_python
 
-from binary_middleware.codec import pack_buffers, unpackb
+from binary_middleware.codec import (
+    TEXT_CONVERSION,
+    Conversions,
+    LongText,
+    pack_buffers,
+    unpackb,
+)
 from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
 from binary_middleware.fields import (
     as_ndarray,
@@ -35,10 +41,12 @@ from binary_middleware.fields import (
     parse_dtype,
     to_buffer,
 )
+from binary_middleware.ndarray import count_fields
 
 _BINARY_MAP: Final = frozenset({"shape", "dtype", "data"})
 _JSON_MAP: Final = frozenset({"shape", "dtype", "data_b64"})
 _CONTAINERS: Final = frozenset({dict, list})
+_BINARY: Final = frozenset({bytes, memoryview})
 
 LONG: Final = 4 * 1024
 """Characters of base64 from which ``json`` does not see it: scanning it for what needs a
@@ -48,37 +56,52 @@ backslash would take longer than everything else."""
 # -- msgpack to JSON -------------------------------------------------------------------------------
 
 
-def to_json(value: Any) -> bytes:
+def to_json(
+    value: Any, *, max_size: int | None = None, max_structure_size: int | None = None
+) -> bytes:
     """JSON text, in UTF-8, of a msgpack document.
 
+    What is large is counted before it is written. What is not, the structure, takes six times its
+    bytes at most (a control character is ``\\u0000``).
+
     Args:
-        value: the document, as ``codec.unpackb`` gives it.
+        value: the document, as ``codec.unpackb`` or ``codec.unpack_views`` gives it. It is changed
+            on the way.
+        max_size: limit in bytes for the text; ``None`` for no limit.
+        max_structure_size: limit in bytes that bounds how much Python code converts; ``None`` for
+            no limit.
 
     Raises:
-        ContentTooLarge: nested too deeply.
+        ContentTooLarge: nested too deeply, over ``max_size``, or too much to convert.
     """
     try:
-        value = _replace_maps(value, _array_of_binary_map)
-        return _Writer(LONG).write(value)
+        writer = _Writer(max_size, Conversions(max_structure_size))
+        return writer.write(_replace_maps(value, writer.array_of_binary_map))
     except RecursionError as exc:
         raise ContentTooLarge("the document nests too deeply") from exc
 
 
 class _Writer:
-    """Writes one text. Long base64 is left out of what ``json`` writes, and put in afterwards.
+    """Writes one text. What is long is left out of what ``json`` writes, and put in afterwards.
 
     ``json`` does not say where it is in its text, so that a token holds the place. Nothing that a
     document contains can be mistaken for it: the token consists of hexadecimal digits and stands
     between quotes, so that the search finds each place, and one occurrence more for each time that
     the document has the token elsewhere. Then the number is wrong, and the text is written again
-    without tokens. That the token is random, made for this one text when all of its document has
+    with another one. That the token is random, made for this one text when all of its document has
     arrived, only sees to it that nobody can make this happen.
+
+    Args:
+        max_size: limit in bytes for the text.
+        conversions: counts what Python code converts.
     """
 
-    def __init__(self, long: float) -> None:
-        self.long = long
+    def __init__(self, max_size: int | None, conversions: Conversions) -> None:
+        self.max_size = max_size
+        self.conversions = conversions
         self.token = secrets.token_hex(16)
-        self.pieces: list[bytes] = []
+        self.pieces: list[tuple[bytes, ...]] = []
+        self.size = 0
 
     def write(self, value: Any) -> bytes:
         text = json.dumps(
@@ -88,37 +111,62 @@ class _Writer:
             check_circular=False,
             separators=(",", ":"),
         ).encode()
+        self.count(len(text) - len(self.token) * len(self.pieces))
         if not self.pieces:
             return text
         between = text.split(self.token.encode())
         if len(between) != len(self.pieces) + 1:
-            return _Writer(float("inf")).write(value)
+            return _Writer(self.max_size, Conversions(None)).write(value)
         whole = [between[0]]
         for piece, rest in zip(self.pieces, between[1:], strict=True):
-            whole += (piece, rest)
+            whole += (*piece, rest)
         return b"".join(whole)
 
     def default(self, value: Any) -> Any:
         """What ``json`` does not know, of the types that ``codec`` returns."""
-        if isinstance(value, bytes):
-            return self.base64(value)
         if isinstance(value, (np.ndarray, np.generic)):
             array = np.asarray(value)
+            self.conversions.count(1 + count_fields(array.dtype), TEXT_CONVERSION)
             return {
                 "shape": list(array.shape),
                 "dtype": dtype_spec(array.dtype),
                 "data_b64": self.base64(to_buffer(array)),
             }
+        self.conversions.count(1, TEXT_CONVERSION)
+        if isinstance(value, (bytes, memoryview)):
+            return self.base64(value)
+        if isinstance(value, LongText):
+            self.count(value.escaped_size())
+            return self.in_place_of(*value.escaped())
         if isinstance(value, complex):
             return str(value).strip("()")
         return to_jsonable_python(value)
 
     def base64(self, data: bytes | memoryview) -> str:
-        text: bytes = pybase64.b64encode(data)
-        if len(text) < self.long:
-            return text.decode("ascii")
+        size = 4 * ((len(data) + 2) // 3)
+        if size < LONG:
+            return pybase64.b64encode(data).decode("ascii")
+        self.count(size)
+        return self.in_place_of(pybase64.b64encode(data))
+
+    def in_place_of(self, *text: bytes) -> str:
+        """The token for what is put in later."""
         self.pieces.append(text)
         return self.token
+
+    def count(self, size: int) -> None:
+        """Count bytes of the text before they are made, if they are many."""
+        self.size += size
+        if self.max_size is not None and self.size > self.max_size:
+            raise ContentTooLarge(
+                f"the body as JSON text is over max_json_size ({self.max_size} bytes)"
+            )
+
+    def array_of_binary_map(self, value: dict[str, Any]) -> np.ndarray[Any, Any] | None:
+        if value.keys() != _BINARY_MAP or type(value["data"]) not in _BINARY:
+            return None
+        self.conversions.count()
+        return _array(value, value["data"])
 
 
 # -- objects to JSON -------------------------------------------------------------------------------
@@ -230,35 +278,20 @@ def _loads(text: bytes | bytearray) -> Any:
 
 
 def _replace_maps(value: Any, array_of: Any) -> Any:
-    """Return ``value`` with the arrays that ``array_of`` makes of some of its maps.
-
-    Containers that hold such a map are copied, all others are shared.
-    """
+    """``value`` with the arrays that ``array_of`` makes of some of its maps; changed in place."""
     if type(value) is dict:
         array = array_of(value)
         if array is not None:
             return array
-        if _CONTAINERS.isdisjoint(map(type, value.values())):
-            return value
-        members: Any = value.items()
+        if not _CONTAINERS.isdisjoint(map(type, value.values())):
+            for key, item in value.items():
+                if type(item) in _CONTAINERS:
+                    value[key] = _replace_maps(item, array_of)
     elif type(value) is list and not _CONTAINERS.isdisjoint(map(type, value)):
-        members = enumerate(value)
-    else:
-        return value
-    copied = None
-    for key, item in members:
-        if type(item) in _CONTAINERS:
-            replaced = _replace_maps(item, array_of)
-            if replaced is not item:
-                copied = value.copy() if copied is None else copied
-                copied[key] = replaced
-    return value if copied is None else copied
-
-
-def _array_of_binary_map(value: dict[str, Any]) -> np.ndarray[Any, Any] | None:
-    if value.keys() != _BINARY_MAP or type(value["data"]) is not bytes:
-        return None
-    return _array(value, value["data"])
+        for index, item in enumerate(value):
+            if type(item) in _CONTAINERS:
+                value[index] = _replace_maps(item, array_of)
+    return value
 
 
 def _array_of_json_map(value: dict[str, Any]) -> np.ndarray[Any, Any] | None:
@@ -271,7 +304,7 @@ def _array_of_json_map(value: dict[str, Any]) -> np.ndarray[Any, Any] | None:
     return _array(value, data)
 
 
-def _array(value: dict[str, Any], data: bytes) -> np.ndarray[Any, Any] | None:
+def _array(value: dict[str, Any], data: bytes | memoryview) -> np.ndarray[Any, Any] | None:
     """A view of ``data``, or ``None``: then it is a map like any other."""
     try:
         return from_buffer(data, parse_dtype(value["dtype"]), value["shape"])

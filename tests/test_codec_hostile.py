@@ -27,9 +27,10 @@ from binary_middleware.codec import (
     packb,
     unpack,
     unpack_owned,
+    unpack_views,
     unpackb,
 )
-from binary_middleware.codec.unpack import MOST_NUMBERS
+from binary_middleware.codec.keys import MAX_OTHER_KEYS
 from binary_middleware.errors import ContentTooLarge, DecodeError
 from tests.sameness import raw_bytes
 
@@ -265,6 +266,22 @@ def test_structure_is_limited_before_it_is_decoded(name: str) -> None:
         assert peak_of_refusal(document, ContentTooLarge, "max_structure_size") < 1_000_000
 
 
+def test_what_small_objects_take_is_limited() -> None:
+    """Counted where bytes may be headers; text whose bytes only look like headers is read."""
+    for item in (b"\x80", b"\x90", b"\x91\x90", b"\x81\xa0\xc0", b"\x81\xa0\x80"):
+        count = MAX_STRUCTURE_SIZE // len(item) - 10
+        for document in (list32(count, item * count), b"\x92\xc0" + list32(count, item * count)):
+            found = peak_of_refusal(document, ContentTooLarge, "lists and maps")
+            assert found < 2.5 * MAX_STRUCTURE_SIZE
+        few = count // 3
+        assert len(unpack_owned(owned(list32(few, item * few))).value) == few
+    for text in ("汉字漢字中文短句子", "\u4010\u4011" * 3):
+        count = MAX_STRUCTURE_SIZE // (len(packb(text)) + 1)
+        assert unpack_owned(owned(packb([text] * count))).value == [text] * count
+    pairs = packb([[1, 2]] * (MAX_STRUCTURE_SIZE // 3 - 10))
+    assert len(unpack_owned(owned(pairs)).value) == MAX_STRUCTURE_SIZE // 3 - 10
+
+
 def test_the_description_of_an_array_is_structure() -> None:
     for large in (
         array_map(type=[[f"f{index}", []] for index in range(60_000)], data=bytes(2_000_000)),
@@ -331,7 +348,7 @@ def test_keys_that_are_no_strings_do_not_cost_the_square_of_the_depth() -> None:
     assert levels < calls <= 2 * (levels + 1)
 
 
-MANY = MOST_NUMBERS + 1
+MANY = MAX_OTHER_KEYS + 1
 FLOATS = {number + 0.5: number for number in range(MANY)}
 MANY_KEYS: dict[str, dict[Any, Any]] = {
     "numbers": {number: number for number in range(MANY)},
@@ -353,9 +370,19 @@ def with_text_keys(value: Any) -> Any:
     return [with_text_keys(item) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("name", MANY_KEYS)
-def test_many_numbers_are_never_hashed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their hashes are known, and could all lead to one place of the table."""
+MIXED_KEYS: dict[str, dict[Any, Any]] = {
+    "as many numbers as there may be": dict.fromkeys(range(MAX_OTHER_KEYS), "x" * 8),
+    "beside many strings": {**dict.fromkeys(map(str, range(1000, 4000))), **dict(FLOATS)},
+    "before many strings": {**dict(FLOATS), **{str(n): [{}] for n in range(1000, 4000)}},
+    "with large items": {**dict.fromkeys(map(str, range(1000))), 0.5: np.arange(600), -2: b""},
+    "in a map": {"a": {**dict.fromkeys(map(str, range(1000)), b"a"), None: {1: [2]}}},
+}
+MIXED_KEYS["beside many strings"].popitem()
+del MIXED_KEYS["before many strings"][0.5]
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many keys that are not salted each map gets that is decoded from now on."""
 
     def recording(decode: Any) -> Any:
         def record(document: Any) -> Any:
@@ -375,12 +402,46 @@ def test_many_numbers_are_never_hashed(name: str, monkeypatch: pytest.MonkeyPatc
     made: list[int] = []
     for decoder in ("_decode_any", "_decode_map", "_decode_plain", "_decode_texts"):
         monkeypatch.setattr(unpack, decoder, recording(getattr(unpack, decoder)))
+    return made
+
+
+@pytest.mark.parametrize("name", MANY_KEYS)
+def test_many_numbers_as_keys_are_refused_before_they_are_hashed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their hashes are known, and could all lead to one place of the table."""
+    made = recorded(monkeypatch)
     document = msgpack.packb(MANY_KEYS[name], default=msgpack_numpy.encode)
-    expected = with_text_keys(MANY_KEYS[name])
+    for read in (unpackb, lambda data: unpack_owned(owned(data)), unpack_views):
+        with pytest.raises(DecodeError, match="more than 512 keys that are not strings"):
+            read(document)
+    assert max(made, default=0) <= MAX_OTHER_KEYS
+
+
+@pytest.mark.parametrize("key", [b"\xc0", b"\xc2", b"\x01", b"\xcb" + bytes(8), b"\xc4\1a"])
+@pytest.mark.parametrize("levels", [0, 1, 20])
+def test_many_equal_keys_that_are_not_strings_are_refused(key: bytes, levels: int) -> None:
+    count = 300_000
+    document = b"\x91" * levels + map32(count, (key + b"\xc0") * count)
+    assert peak_of_refusal(document, DecodeError, "not strings|must be a string") < 3_000_000
+
+
+@pytest.mark.parametrize("name", MIXED_KEYS)
+def test_few_keys_that_are_not_strings_are_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = recorded(monkeypatch)
+    document = msgpack.packb(MIXED_KEYS[name], default=msgpack_numpy.encode)
+    expected = with_text_keys(MIXED_KEYS[name])
     for read in (unpackb(document), unpack_owned(owned(document)).value):
         assert same(read, expected)
         assert list(read) == list(expected)
-    assert max(made, default=0) <= MOST_NUMBERS
+    assert max(made, default=0) <= MAX_OTHER_KEYS
+
+
+def test_what_is_around_a_key_that_is_no_string_is_not_looked_at_for_ever() -> None:
+    items = list32(2_000_000, b"\xc0" * 2_000_000)
+    document = map32(1000, b"\xa1a\xc0" * 998 + b"\xa1b" + items + b"\x01\xc0")
+    with pytest.raises(ContentTooLarge, match="too complex"):
+        unpackb(document)
 
 
 @pytest.mark.parametrize(
@@ -392,13 +453,14 @@ def test_many_numbers_are_never_hashed(name: str, monkeypatch: pytest.MonkeyPatc
         (b"\xa1a\xd4\x05\x00", "extension 5"),
         (b"\x91\x01\x01", "a key of a map must be a string"),
         (b"\xc4\x01a\x01", "a key of a map must be a string"),
-        (b"\x00\x01", "'0' stands twice"),
-        (b"\xa10\x01", "'0' stands twice"),
+        (b"\xa10\x01", "duplicate map key '0'"),
         (b"\xa1a", "truncated"),
     ],
 )
-def test_what_is_wrong_in_a_map_of_many_numbers(last: bytes, message: str) -> None:
-    pairs = b"".join(map(msgpack.packb, itertools.chain(*((n, n) for n in range(MANY)))))
+def test_what_is_wrong_in_a_map_of_many_keys(last: bytes, message: str) -> None:
+    pairs = b"".join(
+        map(msgpack.packb, itertools.chain(*((n if n < 9 else f"s{n}", n) for n in range(MANY))))
+    )
     document = map32(MANY + 1, pairs + last)
     assert len(document) > unpack.LARGE_ITEM
     with pytest.raises(DecodeError, match=message):

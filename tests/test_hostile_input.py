@@ -47,10 +47,25 @@ def list_of(count: int, item: bytes) -> bytes:
 
 NILS_57_MIB = list_of(57 * MIB, b"\xc0")
 
+NIL_PAIRS = 4 * 10**6
+
 BODIES: dict[str, tuple[Callable[[], bytes], int, str, float]] = {
     # What to send; the status, and what the answer says; MiB of memory beside the body itself.
     "10 MB of empty maps": (lambda: list_of(10**7, b"\x80"), 413, "max_structure_size", 8),
-    "8 MB of empty maps": (lambda: list_of(8 * 10**6, b"\x80"), 200, "", 1000),
+    "8 MB of empty maps": (lambda: list_of(8 * 10**6, b"\x80"), 413, "max_structure_size", 32),
+    "3.7 million empty maps": (lambda: list_of(37 * 10**5, b"\x80"), 200, "", 330),
+    "3.7 million empty maps and bytes": (
+        lambda: list_of(37 * 10**5, b"\x80")[:-1] + b"\xc4\x01\xdf",
+        413,
+        "too complex",
+        32,
+    ),
+    "a map of nil": (
+        lambda: b"\xdf" + NIL_PAIRS.to_bytes(4) + b"\xc0" * 2 * NIL_PAIRS,
+        400,
+        "not strings",
+        32,
+    ),
     "ten million nils": (lambda: list_of(10**7, b"\xc0"), 413, "max_structure_size", 8),
     "57 MiB of nils, 16 levels down": (
         lambda: b"\x91" * 16 + NILS_57_MIB,
@@ -88,7 +103,7 @@ BODIES: dict[str, tuple[Callable[[], bytes], int, str, float]] = {
     ),
     "objects": (lambda: array("|O", [1], bytes(8)), 400, "not allowed", 4),
     "a pickle": (lambda: array("|O", [], b"\x80\x04N."), 400, "not allowed", 4),
-    "keys that become equal": (lambda: b"\x82\x01\xc0\xa11\xc0", 400, "stands twice", 4),
+    "keys that become equal": (lambda: b"\x82\x01\xc0\xa11\xc0", 400, "duplicate map key", 4),
     "200,000 small arrays": (
         lambda: list_of(200_000, array("|u1", [1], b"a")),
         413,
@@ -247,6 +262,65 @@ anyio.run(main)
 """)
     (grown,) = found
     assert grown < 200 * 0.2
+
+
+JSON_BODIES: dict[str, tuple[Callable[[], bytes], int, str]] = {
+    "64 MiB of NUL and an emoji": (
+        lambda: packb("\0" * (64 * MIB - 64) + "😀"),
+        413,
+        "max_json_size",
+    ),
+    "63 strings of it": (lambda: packb(["\0" * (MIB - 64) + "😀"] * 63), 413, "max_json_size"),
+    "64 MiB of ASCII and an emoji": (lambda: packb("a" * (64 * MIB - 64) + "😀"), 200, ""),
+    "63 MiB of quotes": (lambda: packb('"' * (63 * MIB)), 200, ""),
+    "an array of 60 MiB": (lambda: array("|u1", [60 * MIB], bytes(60 * MIB)), 200, ""),
+    "60 MiB of bytes": (lambda: packb({"a": bytes(60 * MIB)}), 200, ""),
+    "10,000 pictures": (lambda: packb([{"name": "a", "png": bytes(6000)}] * 10_000), 200, ""),
+    "100,000 dates": (lambda: list_of(100_000, b"\xd6\xff\0\0\0\1"), 200, ""),
+    "8 MiB of empty bytes": (lambda: list_of(4 * 10**6, b"\xc4\0"), 413, "max_structure_size"),
+    "8 MiB of dates": (lambda: list_of(13 * 10**5, b"\xd6\xff\0\0\0\1"), 413, "max_structure"),
+    "8 MiB of what looks like arrays": (
+        lambda: packb([{"shape": [1], "dtype": "|u1", "data": b"a"}] * 200_000),
+        413,
+        "max_structure_size",
+    ),
+    "8 MiB of control characters in short strings": (lambda: packb(["\0" * 31] * 260_000), 200, ""),
+    "8 MiB of floats": (lambda: packb([1.123456789e-300] * 900_000), 200, ""),
+    "1.4 million maps": (lambda: list_of(14 * 10**5, b"\x81\xa0\xc0"), 200, ""),
+}
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+@pytest.mark.parametrize("name", JSON_BODIES)
+def test_json_text_is_bounded(name: str, coding: str) -> None:
+    """In memory and time, before it is made; what is not hostile is read."""
+    _, status, says = JSON_BODIES[name]
+    found = measured(f"""
+import gzip, time
+from tests.test_hostile_input import JSON_BODIES
+import msgpack
+body = JSON_BODIES[{name!r}][0]()
+headers = {{}}
+if {coding!r}:
+    body, headers = gzip.compress(body, 1), {{"content-encoding": "gzip"}}
+NO_READ = False
+class Reader:
+    async def __call__(self, scope, receive, send):
+        await Recorder(b"{{}}")(scope, receive, send)
+async def main():
+    await answer_of(b"\\xc0")
+    before, began = peak(), time.process_time()
+    answer = await answer_of(body, headers)
+    document = msgpack.unpackb(answer.body)
+    print(json.dumps([answer.status, document.get("detail", ""), peak() - before,
+        time.process_time() - began]))
+anyio.run(main)
+""")
+    found_status, detail, grown, seconds = found  # type: ignore[misc]
+    assert (found_status, says in detail) == (status, True), detail
+    assert says_little(detail)
+    assert grown < 4 * 64 + 200
+    assert seconds < 4
 
 
 def test_idle_compressed_uploads_hold_what_they_sent() -> None:

@@ -14,9 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from binary_middleware.codec import packb, unpackb
-from binary_middleware.errors import ContentTooLarge, EncodeError
-from binary_middleware.transcode import LONG, _Writer, dump_json, from_json, to_json, to_msgpack
+from binary_middleware import BinaryMiddleware
+from binary_middleware.codec import LARGE_ITEM, LongText, packb, unpack_views, unpackb
+from binary_middleware.codec.conversions import Conversions
+from binary_middleware.codec.long_text import PIECE
+from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
+from binary_middleware.transcode import _Writer, dump_json, from_json, to_json, to_msgpack
+from tests.asgi import Recorder, call
 
 ARRAY = np.array([[1.5, -2.0], [math.nan, math.inf]], "float32")
 ARRAY_AS_JSON = {
@@ -27,7 +31,9 @@ ARRAY_AS_JSON = {
 
 
 def as_json(packed: bytes) -> Any:
-    return json.loads(to_json(unpackb(packed)))
+    text = to_json(unpackb(packed))
+    assert to_json(unpack_views(packed, 1 << 30), max_size=len(text)) == text
+    return json.loads(text)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +67,72 @@ def test_datetime64_scalars_become_arrays_without_dimensions() -> None:
         "dtype": "datetime64[D]",
         "data_b64": base64.b64encode(np.datetime64("2026-01-02", "D").tobytes()).decode(),
     }
+
+
+CHARACTERS = ["a", '"', "\\", "\n", "\0", "\x1f", "\x7f", "é", "汉", "😀", "\u2028"]
+
+
+@given(
+    st.lists(st.sampled_from(CHARACTERS), min_size=1, max_size=12).map("".join),
+    st.integers(0, 9),
+    st.sampled_from([LARGE_ITEM, PIECE - 9, PIECE, 2 * PIECE]),
+)
+def test_long_text_is_written_in_pieces_as_json_writes_it(unit: str, more: int, size: int) -> None:
+    """Cut anywhere between characters, and counted before."""
+    text = "x" * more + unit * (size // len(unit.encode()) + 1)
+    expected = json.dumps(text, ensure_ascii=False).encode()
+    long = LongText(memoryview(text.encode()))
+    assert b'"%b"' % b"".join(long.escaped()) == expected
+    assert long.escaped_size() == len(expected) - 2
+    document = packb({"a": [text, b"x" * size, {text[:2000]: 1}], "b": text, "c": np.zeros(size)})
+    value = unpack_views(document)
+    assert type(value["b"]) is LongText
+    limit = len(json.dumps(as_json(document), ensure_ascii=False, separators=(",", ":")).encode())
+    assert to_json(value, max_size=limit) == to_json(unpackb(document))
+    with pytest.raises(ContentTooLarge, match=rf"max_json_size \({limit - 1} bytes\)"):
+        to_json(unpack_views(document), max_size=limit - 1)
+
+
+@pytest.mark.parametrize("at", [0, 5, *range(PIECE - 5, PIECE + 5), 2 * PIECE + 99])
+@pytest.mark.parametrize(
+    "bad", [b"\xff", b"\xc3", b"\xe6\xb1", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\x80\x80\x80\x80"]
+)
+def test_long_text_that_is_not_utf_8_is_refused(at: int, bad: bytes) -> None:
+    data = b"x" * at + bad + b"y" * (2 * PIECE + 99 - at)
+    document = b"\x92\xdb" + len(data).to_bytes(4) + data + b"\xc0"
+    with pytest.raises(DecodeError, match=r"the body is not msgpack: a string is not UTF-8"):
+        unpack_views(document)
+    with pytest.raises(DecodeError, match=r"the body is not msgpack: a string is not UTF-8"):
+        unpackb(document)
+    with pytest.raises(DecodeError, match="truncated"):
+        unpack_views(b"\xdb" + len(data).to_bytes(4) + data[:-1])
+
+
+def test_text_over_max_json_size_is_refused_and_says_so() -> None:
+    app = Recorder()
+    nul = packb("\0" * 10_000 + "😀")
+    assert call(BinaryMiddleware(app), nul).status == 200
+    assert app.received[0]["body"] == json.dumps("\0" * 10_000 + "😀", ensure_ascii=False).encode()
+    refused = call(BinaryMiddleware(app, max_json_size=60_005), nul)
+    assert refused.status == 413
+    assert b"the body as JSON text is over max_json_size (60005 bytes)" in refused.body
+    assert call(BinaryMiddleware(app, max_json_size=60_006), nul).status == 200
+
+
+@pytest.mark.parametrize("value", [b"", b"a", dt.datetime(2026, 1, 2, tzinfo=dt.UTC)], ids=str)
+def test_what_python_code_makes_text_of_is_limited(value: Any) -> None:
+    document = msgpack.packb([value] * 100, datetime=True)
+    assert len(json.loads(to_json(unpackb(document), max_structure_size=100 * 8))) == 100
+    with pytest.raises(ContentTooLarge, match="max_structure_size"):
+        to_json(unpackb(document), max_structure_size=100 * 8 - 1)
+
+
+@pytest.mark.parametrize("data", [b"abc", b"not so many"])
+def test_maps_that_are_arrays_or_look_like_them_are_limited(data: bytes) -> None:
+    document = packb([{"shape": [3], "dtype": "|u1", "data": data}] * 100)
+    assert len(json.loads(to_json(unpackb(document), max_structure_size=100 * (64 + 8)))) == 100
+    with pytest.raises(ContentTooLarge, match="max_structure_size"):
+        to_json(unpackb(document), max_structure_size=100 * 64 - 1)
 
 
 def test_nan_and_infinities_are_the_tokens_of_python_json() -> None:
@@ -167,7 +239,7 @@ def test_a_document_that_has_the_token_is_written_all_the_same() -> None:
     """Nobody can know it; if somebody did, the text would be right."""
     data = bytes(range(256)) * 64
     for around in ("{}", "x{}", "{}y", "{0}{0}", "0{}f", '"{}"', "{}\\"):
-        writer = _Writer(LONG)
+        writer = _Writer(None, Conversions(None))
         text = around.format(writer.token)
         document = {text: [data, text, {"a": data}], "b": text, "c": data, writer.token: None}
         base64_of = base64.b64encode(data).decode()

@@ -5,6 +5,8 @@ msgspec writes and reads the msgpack. What is added is what it does not know: ar
 them), keys as JSON has them, and the rule that a large buffer is never copied into another.
 """
 
+from binary_middleware.codec.conversions import TEXT_CONVERSION, Conversions
+from binary_middleware.codec.long_text import LongText
 from binary_middleware.codec.pack import LARGE, key_text, pack_buffers, packb
 from binary_middleware.codec.unpack import (
     LARGE_ITEM,
@@ -13,6 +15,7 @@ from binary_middleware.codec.unpack import (
     PINNED_SHARE,
     Moved,
     unpack_owned,
+    unpack_views,
     unpackb,
 )
 
@@ -22,10 +25,14 @@ __all__ = [
     "MAX_DESCENT",
     "MAX_STRUCTURE_SIZE",
     "PINNED_SHARE",
+    "TEXT_CONVERSION",
+    "Conversions",
+    "LongText",
     "Moved",
     "key_text",
     "pack_buffers",
     "packb",
     "unpack_owned",
+    "unpack_views",
     "unpackb",
 ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
+
+import numpy as np
 
 CONTAINER_CODES: Final = frozenset((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 """First bytes of lists and maps."""
@@ -29,11 +32,6 @@ def header_size(view: bytes | memoryview) -> int:
     return {0xDC: 3, 0xDD: 5, 0xDE: 3, 0xDF: 5}.get(view[0], 1)
 
 
-def list_header(count: int) -> bytes:
-    """The header of a list of up to 2**32 - 1 items."""
-    return b"\xdd" + count.to_bytes(4)
-
-
 def has_binary_key(view: memoryview) -> bool:
     """Whether the first key of the map that starts here is bin, as those of an array map are."""
     return 0xC4 <= view[header_size(view)] <= 0xC6
@@ -55,6 +53,66 @@ def count_objects(view: memoryview, most: int) -> int | None:
         pending += items + items_each * length - 1
         start += size + bytes_each * length
     return None
+
+
+def may_have_large_map(view: memoryview) -> bool:
+    """Whether a map of more than 511 entries can be in an item: any byte may be its header."""
+    return _LARGE_MAP.search(view) is not None
+
+
+def has_many_other_keys(view: memoryview, most: int, most_objects: int) -> tuple[bool | None, int]:
+    """Whether a map in an item has more than ``most`` keys that are not strings; by headers alone.
+
+    Returns:
+        ``None`` if there are more than ``most_objects`` to look at, and at how many it looked.
+    """
+    # Of the containers that are open: items left, whether it is a map, keys that are not strings.
+    left, is_map, others, start = 1, False, 0, 0
+    outer: list[tuple[int, bool, int]] = []
+    for seen in range(most_objects + 1):
+        while not left and outer:
+            left, is_map, others = outer.pop()
+        if not left or start >= len(view):
+            return False, seen
+        code = view[start]
+        if is_map and not left & 1 and code not in _TEXT_CODES:
+            others += 1
+            if others > most:
+                return True, seen
+        left -= 1
+        size, width, bytes_each, items, items_each = _HEADERS[code]
+        length = int.from_bytes(view[start + 1 : start + 1 + width]) if width else 0
+        start += size + bytes_each * length
+        if items or items_each:
+            outer.append((left, is_map, others))
+            left, is_map, others = items + items_each * length, code < 0x90 or code >= 0xDE, 0
+    return None, most_objects
+
+
+def weigh(part: memoryview | bytes) -> int:
+    """An upper bound of the memory that an item takes as objects, in units of :data:`WEIGHT`."""
+    return int(_WEIGHTS[np.frombuffer(part, np.uint8)].sum())
+
+
+def weigh_exactly(view: memoryview, most_objects: int) -> tuple[int | None, int]:
+    """Weigh an item as :func:`weigh` does, but its headers only.
+
+    Text of most languages and numbers have bytes that could be headers of maps and lists.
+
+    Returns:
+        The weight, ``None`` if there are more than ``most_objects``, and how many there are.
+    """
+    start, pending, weight = 0, 1, len(view)
+    for seen in range(most_objects + 1):
+        if not pending or start >= len(view):
+            return weight, seen
+        code = view[start]
+        size, width, bytes_each, items, items_each = _HEADERS[code]
+        length = int.from_bytes(view[start + 1 : start + 1 + width]) if width else 0
+        pending += items + items_each * length - 1
+        start += size + bytes_each * length
+        weight += _EXTRA_WEIGHTS[code]
+    return None, most_objects
 
 
 def _header(code: int) -> tuple[int, int, int, int, int]:
@@ -88,3 +146,26 @@ _SIZES: Final = {
 }
 # fmt: on
 _HEADERS: Final = tuple(map(_header, range(256)))
+
+_TEXT_CODES: Final = frozenset((*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB))
+_LARGE_MAP: Final = re.compile(rb"\xde[\x02-\xff]|\xdf")
+
+WEIGHT: Final = 4
+"""Bytes of memory in a unit of weight."""
+
+MAX_WEIGHT: Final = 24
+"""Most units of weight that a byte of msgpack has, on average: a map that holds an empty map."""
+
+
+def _weight(code: int) -> int:
+    if code == 0x80:
+        return 20  # an empty dict, and its place in a list
+    if code == 0x90:
+        return 18
+    if code not in CONTAINER_CODES:
+        return 1
+    return 50 if code < 0x90 or code >= 0xDE else 24
+
+
+_WEIGHTS: Final = np.array([_weight(code) for code in range(256)], np.uint8)
+_EXTRA_WEIGHTS: Final = tuple(_weight(code) - 1 for code in range(256))

@@ -11,6 +11,10 @@ from pydantic_core import to_jsonable_python
 from binary_middleware.codec.pack import key_text
 from binary_middleware.errors import DecodeError
 
+MAX_OTHER_KEYS: Final = 512
+"""Most keys of one map that are not strings. Only the hash of strings and bytes is salted: numbers
+can be chosen so that each is compared with all others. JSON has no such maps."""
+
 NO_KEY: Final = "a key of a map must be a string, not binary and not a container"
 _NO_KEYS: Final = frozenset({bytes, tuple, msgspec.msgpack.Ext})
 _NUMBERS: Final = frozenset({int})
@@ -42,22 +46,15 @@ def with_text_keys(map_: Mapping[Any, Any]) -> dict[str, Any]:
         raise DecodeError(NO_KEY)
     texts = to_jsonable_python(dict.fromkeys(map_))
     if len(texts) < len(map_):
-        raise stands_twice(map(key_text, map_))
+        raise duplicate_key(map(key_text, map_))
     return dict(zip(texts, map_.values(), strict=True))
 
 
-def key_texts(keys: list[Any]) -> list[str]:
-    """Keys as JSON has them, none of which is hashed before it is a string."""
-    if set(map(type, keys)) == _NUMBERS:
-        return list(map(str, keys))
-    return [key if type(key) is str else key_text(key) for key in keys]
-
-
-def stands_twice(texts: Iterable[str]) -> DecodeError:
-    """What is wrong with keys of which two are the same."""
+def duplicate_key(texts: Iterable[str]) -> DecodeError:
+    """Return the error for keys of which two are equal as strings."""
     seen: set[str] = set()
     for text in texts:
         if text in seen:
             break
         seen.add(text)
-    return DecodeError(f"the key {text[:40]!r} stands twice in one map")
+    return DecodeError(f"duplicate map key {text[:40]!r}")

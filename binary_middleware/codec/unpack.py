@@ -8,7 +8,7 @@ No document may take much longer than its size is worth, so there is a limit to 
 again and again (``_Unpacker.bytes_left``), and no container with keys that nobody has looked at is
 decoded in one go unless it is small. Only the hash of strings and bytes is salted. What other keys
 become, numbers and tuples, can be chosen so that each is compared with all others: a body of 8 MiB
-full of them would take half an hour. So many numbers are not hashed, but become strings first.
+full of them would take half an hour. So maps of many keys that are not strings are refused.
 """
 
 from __future__ import annotations
@@ -25,23 +25,27 @@ import msgspec
 import numpy as np
 
 from binary_middleware.codec.chains import is_chains_map, read_chains_map
+from binary_middleware.codec.conversions import Conversions
 from binary_middleware.codec.headers import (
     CONTAINER_CODES,
+    MAX_WEIGHT,
+    WEIGHT,
     container,
-    count_objects,
     has_binary_key,
-    header_size,
+    has_many_other_keys,
     is_sparse,
-    list_header,
+    may_have_large_map,
+    weigh,
+    weigh_exactly,
 )
 from binary_middleware.codec.keys import (
     FEW,
+    MAX_OTHER_KEYS,
     NO_KEY,
     has_text_keys,
-    key_texts,
-    stands_twice,
     with_text_keys,
 )
+from binary_middleware.codec.long_text import LongText
 from binary_middleware.codec.pack import key_text
 from binary_middleware.errors import ContentTooLarge, DecodeError
 from binary_middleware.fields import parse_dtype
@@ -57,6 +61,12 @@ LARGE_ITEM: Final = 2 * 1024
 """Bytes of an item, and mean bytes per item of a container, from which they are large. A container
 below that is structure."""
 
+SMALL_ITEM: Final = 64
+"""Mean bytes per item of a container below which its items are not looked at one by one."""
+
+MAX_APART: Final = 2 * 1024 * 1024
+"""Most items of a container of small ones that is taken apart: each takes 80 bytes meanwhile."""
+
 MAX_DESCENT: Final = 16
 """Levels of containers that are taken apart; what lies deeper is decoded in one go."""
 
@@ -65,16 +75,11 @@ MAX_DEPTH: Final = 320
 of them, so that this leaves a third of its recursion limit to whoever calls."""
 
 MAX_STRUCTURE_SIZE: Final = 8 * 1024 * 1024
-"""Default limit of structure, in bytes of msgpack. One byte of it can become 120 bytes of objects
-(small maps with a number for a key), so that this bounds a request at about 1 GB."""
+"""Default limit of structure, in bytes of msgpack. A byte can become 100 bytes of objects, so that
+their memory is bounded as well (:data:`STRUCTURE_MEMORY`)."""
 
-CONVERSION: Final = 64
-"""Bytes of the limit of structure for which a document may hold one value that Python code makes:
-a small array, each field of its dtype, a numpy scalar, a complex number, a map with keys other
-than strings. msgspec makes everything else, and is up to a hundred times faster."""
-
-MOST_NUMBERS: Final = 512
-"""Keys of a map up to which they may be hashed as they are."""
+STRUCTURE_MEMORY: Final = 36
+"""Bytes of memory that objects may take for each byte of the limit of structure."""
 
 PINNED_SHARE: Final = 8
 """An array smaller than this share of an owned buffer is copied out of it, so that a small array
@@ -135,6 +140,25 @@ def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
     return _Unpacker(view, max_structure_size).unpack()
 
 
+def unpack_views(data: Any, max_structure_size: int = MAX_STRUCTURE_SIZE) -> Any:
+    """Unpack a document for JSON text: long strings and bytes are views of ``data``.
+
+    Args:
+        data: ``bytes``, or a contiguous array of ``uint8`` that nobody changes.
+        max_structure_size: limit in bytes for all that is not a large leaf.
+
+    Returns:
+        As :func:`unpackb`, with a :class:`LongText` for a long string and a ``memoryview`` for
+        long bytes.
+
+    Raises:
+        DecodeError: as for :func:`unpackb`.
+        ContentTooLarge: nested too deeply, or more structure than ``max_structure_size``.
+    """
+    view = memoryview(data).toreadonly()
+    return _Unpacker(view, max_structure_size, leaves_are_views=True).unpack()
+
+
 def unpack_owned(
     buffer: np.ndarray[Any, Any], max_structure_size: int = MAX_STRUCTURE_SIZE
 ) -> Unpacked:
@@ -175,7 +199,6 @@ _decode_map: Final = msgspec.msgpack.Decoder(
     dict[str | int | float | bool | None, msgspec.Raw]
 ).decode
 _decode_texts: Final = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
-_decode_keys: Final = msgspec.msgpack.Decoder(list[str | int | float | bool | None]).decode
 _decode_marked: Final = msgspec.msgpack.Decoder(dict[bytes, msgspec.Raw]).decode
 _decode_items: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _decode_sizes: Final = msgspec.msgpack.Decoder(list[int]).decode
@@ -192,7 +215,6 @@ _USUAL_ARRAY: Final = re.compile(
 _POSITION: Final = re.compile(r"\(byte (\d+)\)")
 _LONGEST_ARRAY_HEADER: Final = 256 * 1024
 _LONGEST_SOUGHT: Final = 256
-_UNLIMITED: Final = 1 << 62
 
 _MUCH: Final = 64 * 1024
 """Bytes of a document from which the garbage collector is kept from running while it is read."""
@@ -205,31 +227,35 @@ class _Unpacker:
         view: its bytes.
         max_structure_size: limit in bytes, ``None`` for no limit.
         buffer: the same bytes as an array, if it is ours and arrays may be views of it.
+        leaves_are_views: whether long strings and bytes are views of ``view``.
     """
 
     structure_size = 0
-    conversions_left = _UNLIMITED
+    weight = last_weight = 0
 
     def __init__(
         self,
         view: memoryview,
         max_structure_size: int | None,
         buffer: np.ndarray[Any, Any] | None = None,
+        *,
+        leaves_are_views: bool = False,
     ) -> None:
         self.view = view
+        self.leaves_are_views = leaves_are_views
         self.max_structure_size = max_structure_size
         self.owned = None if buffer is None else buffer.data
         self.moved: list[Moved] = []
         if len(view) >= LARGE_ITEM:
             # What may still be spent, so that no document takes much longer than others: bytes to
             # pass over, large leaves aside; containers of large items to take apart; bytes to
-            # decode as plain data in vain; objects to decode unseen.
+            # decode as plain data in vain; headers to look at.
             self.bytes_left = 2 * len(view) + 32 * 1024 * 1024
             self.containers_left = len(view) // 512 + 512
             self.attempts_left = 2 * len(view)
-            self.unseen_left = 16 * 1024
-            if max_structure_size is not None:
-                self.conversions_left = max_structure_size // CONVERSION
+        self.headers_left = 1024 * 1024
+        self.conversions = Conversions(max_structure_size)
+        self.unweighed: list[memoryview | bytes] = []
 
     def unpack(self) -> Any:
         # The collector would look at all objects that were made so far again and again, which can
@@ -264,7 +290,7 @@ class _Unpacker:
                 return array
         kind, count = container(view)
         if kind is None:
-            return self.decode(_decode_any, view)
+            return self.read_leaf(view, start)
         if (
             len(view) < count * LARGE_ITEM
             or depth == MAX_DESCENT
@@ -275,9 +301,24 @@ class _Unpacker:
         self.containers_left -= 1
         return self.take_apart(view, start, depth, sparse)
 
+    def read_leaf(self, view: memoryview, start: int) -> Any:
+        """A large item that is no container."""
+        size = {0xC5: 3, 0xC6: 5, 0xDA: 3, 0xDB: 5}.get(view[0], 0)
+        if self.leaves_are_views and int.from_bytes(view[1:size]) == len(view) - size:
+            if view[0] in (0xC5, 0xC6):
+                return view[size:]
+            if size:
+                try:
+                    return LongText(view[size:])
+                except UnicodeDecodeError as exc:
+                    where = f"(byte {start + size})"
+                    message = f"the body is not msgpack: a string is not UTF-8 {where}"
+                    raise DecodeError(message) from exc
+        return self.decode(_decode_any, view)
+
     def read_structure(self, view: memoryview, start: int, depth: int) -> Any:
         """A container that is structure as a whole, or has to be taken for it."""
-        self.count_structure(len(view))
+        self.count_structure(view)
         if len(view) <= self.attempts_left and not has_binary_key(view):
             try:
                 return self.decode(_decode_plain, view)
@@ -285,21 +326,40 @@ class _Unpacker:
                 if not isinstance(exc.__cause__, msgspec.ValidationError):
                     raise
             self.attempts_left -= len(view)
+        count = container(view)[1]
+        # Taken apart, a small item takes much more memory than it does as an object.
+        if count > MAX_APART or (len(view) < count * SMALL_ITEM and not may_have_large_map(view)):
+            return self.read_unseen(view, depth)
         if depth < MAX_DESCENT and len(view) <= self.bytes_left:
-            self.structure_size -= len(view)  # its parts are counted instead
+            self.uncount_structure(view)  # its parts are counted instead
             return self.take_apart(view, start, depth, sparse=False)
         return self.read_unseen(view, depth)
 
     def read_unseen(self, view: memoryview, depth: int) -> Any:
         """A container that cannot be taken apart, in one go, if that is safe."""
-        objects = count_objects(view, self.unseen_left)
-        if objects is None:
+        if may_have_large_map(view):
+            self.check_keys(view)
+        return self.revive(self.decode(_decode_any, view), depth)
+
+    def check_keys(self, view: memoryview) -> None:
+        """Refuse maps of many keys that are not strings, at any depth.
+
+        Raises:
+            DecodeError: there is one.
+            ContentTooLarge: there is too much in ``view`` to tell.
+        """
+        many, seen = has_many_other_keys(view, MAX_OTHER_KEYS, self.headers_left)
+        self.headers_left -= seen
+        if many is None:
             raise ContentTooLarge(
                 f"the document is too complex: a container of many objects nests deeper than "
-                f"{MAX_DESCENT} levels, or has keys that are neither strings nor numbers"
+                f"{MAX_DESCENT} levels, or has keys that are not strings"
             )
-        self.unseen_left -= objects
-        return self.revive(self.decode(_decode_any, view), depth)
+        if many:
+            raise DecodeError(
+                f"a map has more than {MAX_OTHER_KEYS} keys that are not strings: "
+                f"JSON has no such maps"
+            )
 
     def take_apart(self, view: memoryview, start: int, depth: int, sparse: bool) -> Any:
         """A container, its large items each read by itself. Arguments as for :meth:`read`."""
@@ -309,7 +369,7 @@ class _Unpacker:
         if kind is list:
             raw = self.decode(_decode_items, view)
         else:
-            decode_map: Any = _decode_map if count <= 2 * MOST_NUMBERS else _decode_texts
+            decode_map: Any = _decode_map if count <= 2 * MAX_OTHER_KEYS else _decode_texts
             if has_binary_key(view):
                 decode_map = _decode_marked
             try:
@@ -319,17 +379,13 @@ class _Unpacker:
                     raise
                 # There is a key of another kind.
                 if decode_map is not _decode_texts:
-                    self.count_structure(len(view))
+                    self.count_structure(view)
                     return self.read_unseen(view, depth)
-                raw = None
-            if raw is not None and is_marked(raw):
+                raw = self.decode_mixed_keys(view, count)
+            if is_marked(raw):
                 return self.read_array(view, start, raw, count)
-        large: Mapping[Any, tuple[int, memoryview]]
-        if raw is None:
-            value, large = self.decode_many_keys(view, count)
-        else:
-            large = self.place(view, start, raw, count)
-            value = self.decode_small(view, raw, large)
+        large = self.place(view, start, raw, count)
+        value = self.decode_small(view, raw, large)
         if sparse:
             self.bytes_left = bytes_left
         value = self.revive(value, depth)
@@ -342,54 +398,18 @@ class _Unpacker:
                 raise
         return value
 
-    def decode_many_keys(
-        self, view: memoryview, count: int
-    ) -> tuple[dict[str, Any], dict[str, tuple[int, memoryview]]]:
-        """A map of many keys that are not all strings, none of which is hashed before it is one.
-
-        Args:
-            view: the whole map.
-            count: how many items its header promises.
-
-        Returns:
-            The map as from :meth:`decode_small`, and its large items as from :meth:`place`.
-        """
-        self.count_conversions(1)
+    def decode_mixed_keys(self, view: memoryview, count: int) -> dict[Any, msgspec.Raw]:
+        """A map of many keys that are not all strings, if few of them are not."""
         if count > len(view):
             raise DecodeError("the body is not msgpack: input data was truncated")
-        # Its keys and values are those of a list.
-        pairs = b"".join((list_header(count), view[header_size(view) :]))
-        raw = self.decode(_decode_items, memoryview(pairs))
-        in_large = sum(size for size in map(len, raw[1::2]) if size >= LARGE_ITEM)
-        self.count_structure(len(view) - in_large)
-        header = list_header(count // 2)
+        self.check_keys(view)
         try:
-            keys = self.decode(_decode_keys, memoryview(b"".join((header, *raw[::2]))))
+            raw: dict[Any, msgspec.Raw] = self.decode(_decode_map, view)
         except DecodeError as exc:
             if isinstance(exc.__cause__, msgspec.ValidationError):
                 raise DecodeError(NO_KEY) from exc
             raise
-        texts = key_texts(keys)
-        shift = len(view) - len(pairs) - _address(np.frombuffer(pairs, np.uint8))
-        large: dict[str, tuple[int, memoryview]] = {}
-        small: list[bytes | msgspec.Raw] = []
-        passed_over = len(view)
-        for text, item in zip(texts, raw[1::2], strict=True):
-            if len(item) < LARGE_ITEM:
-                small.append(item)
-                continue
-            small.append(b"\xc0")
-            at = shift + _address(np.frombuffer(item, np.uint8))
-            part = view[at : at + len(item)]
-            large[text] = (at, part)
-            if part[0] not in CONTAINER_CODES:
-                passed_over -= len(part)
-        self.bytes_left -= passed_over
-        values = self.decode(_decode_any, memoryview(b"".join((header, *small))))
-        value = dict(zip(texts, values, strict=True))
-        if len(value) < len(texts):
-            raise stands_twice(texts)
-        return value, large
+        return raw
 
     def place(
         self, view: memoryview, start: int, raw: _Raw, count: int
@@ -425,7 +445,7 @@ class _Unpacker:
             between += (view[start:at], b"\xc0")
             start = at + len(part)
         small = b"".join((*between, view[start:]))
-        self.count_structure(len(small))
+        self.count_structure(small)
         try:
             return _decode_any(small)
         except (UnicodeDecodeError, msgspec.MsgspecError) as exc:
@@ -436,30 +456,60 @@ class _Unpacker:
 
     def read_in_one_go(self, view: memoryview, depth: int) -> Any:
         if len(view) and view[0] in CONTAINER_CODES:
-            self.count_structure(len(view))
+            self.count_structure(view)
             try:
                 return _decode_plain(view)
             except (UnicodeDecodeError, msgspec.MsgspecError):
                 pass  # there is more in it, or it is not msgpack
         return self.revive(self.decode(_decode_any, view), depth)
 
-    def count_structure(self, size: int) -> None:
-        self.structure_size += size
+    def count_structure(self, part: memoryview | bytes) -> None:
+        """Count what is to be decoded as small objects.
+
+        Raises:
+            ContentTooLarge: it is more than the limit, or its objects would take more memory than
+                that allows.
+        """
+        self.structure_size += len(part)
         limit = self.max_structure_size
-        if limit is not None and self.structure_size > limit:
+        if limit is None:
+            return
+        if self.structure_size > limit:
             raise ContentTooLarge(
                 f"the structure of the document, large arrays and bytes aside, is over "
                 f"max_structure_size ({limit} bytes)"
             )
+        self.unweighed.append(part)
+        # Most documents are too small to be weighed.
+        if self.structure_size * MAX_WEIGHT * WEIGHT > limit * STRUCTURE_MEMORY:
+            self.weigh(limit)
 
-    def count_conversions(self, count: int) -> None:
-        self.conversions_left -= count
-        if self.conversions_left < 0:
+    def weigh(self, limit: int) -> None:
+        parts, self.unweighed = self.unweighed, []
+        weights = list(map(weigh, parts))
+        if (self.weight + sum(weights)) * WEIGHT > limit * STRUCTURE_MEMORY:
+            for index, part in enumerate(parts):
+                exact, seen = weigh_exactly(memoryview(part), self.headers_left)
+                self.headers_left -= seen
+                if exact is None:
+                    break
+                weights[index] = exact
+        self.weight += sum(weights)
+        self.last_weight = weights[-1]
+        if self.weight * WEIGHT > limit * STRUCTURE_MEMORY:
             raise ContentTooLarge(
-                f"the document holds more small arrays, or maps with keys other than strings, than "
-                f"max_structure_size ({self.max_structure_size} bytes) allows: one for each "
-                f"{CONVERSION} bytes of it"
+                f"the document holds more lists and maps than max_structure_size ({limit} bytes) "
+                f"allows: their objects would take over {STRUCTURE_MEMORY} times as much memory"
             )
+
+    def uncount_structure(self, view: memoryview) -> None:
+        """Undo the last :meth:`count_structure`, which was of ``view``."""
+        self.structure_size -= len(view)
+        if self.unweighed:
+            self.unweighed.pop()
+        else:
+            self.weight -= self.last_weight
+            self.last_weight = 0
 
     def decode(self, decode: Any, view: memoryview) -> Any:
         try:
@@ -493,7 +543,7 @@ class _Unpacker:
             if not has_text_keys(value):
                 if is_marked(value):
                     return self.read_marked(value)
-                self.count_conversions(1)
+                self.conversions.count()
                 if is_chains_map(value):
                     return read_chains_map(value)
                 value = with_text_keys(value)
@@ -524,7 +574,7 @@ class _Unpacker:
         """A map with a marker that is small."""
         value = read_marked(map_)
         structured = type(value) is np.ndarray and value.dtype.names is not None
-        self.count_conversions(1 + count_fields(value.dtype) if structured else 1)
+        self.conversions.count(1 + count_fields(value.dtype) if structured else 1)
         return value
 
     def read_array(self, view: memoryview, start: int, raw: _Raw, count: int) -> Any:
@@ -557,7 +607,7 @@ class _Unpacker:
             return None
         description = match.end() - len(length)  # with one byte in the place of the data
         self.bytes_left -= description
-        self.count_structure(description)
+        self.count_structure(view[:description])
         try:
             dtype = parse_dtype(name)
         except ValueError as exc:
@@ -568,6 +618,8 @@ class _Unpacker:
         self, start: int, size: int, dtype: np.dtype[Any], shape: Any
     ) -> np.ndarray[Any, Any]:
         """The array whose bytes start at ``start``: a view if that is allowed, else a copy."""
+        if self.leaves_are_views:
+            return view_array(self.view[start : start + size], dtype, shape)
         alignment, owned = _alignment(dtype), self.owned
         if owned is None or size * PINNED_SHARE < len(self.view) or alignment > 8:
             data = self.view[start : start + size]

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from binary_middleware import transcode
-from binary_middleware.codec import unpackb
+from binary_middleware.codec import unpack_views
+from binary_middleware.errors import RequestError
 from binary_middleware.exchange import Exchange
 from binary_middleware.fastapi.internals import NO_BODY
 from binary_middleware.starlette.request import BinaryRequest, TextRequest, take_body
@@ -108,8 +109,16 @@ def _as_text(exchange: Exchange, receive: Receive) -> Receive:
         received = exchange.body.received()
         text = b""
         if received:
-            limit = exchange.options.max_structure_size
-            text = transcode.to_json(unpackb(received, max_structure_size=limit))
+            limits = exchange.options
+            try:
+                text = transcode.to_json(
+                    unpack_views(received, limits.max_structure_size),
+                    max_size=limits.json_size_limit,
+                    max_structure_size=limits.max_structure_size,
+                )
+            except RequestError as exc:
+                exchange.error = exc
+                raise
         return {"type": "http.request", "body": text, "more_body": False}
 
     return receive_text
