@@ -19,6 +19,7 @@ from tests.asgi import Recorder, http_scope
         ({"max_body_size": -1}, "max_body_size must be a number of bytes, not -1"),
         ({"max_body_size": 1.5}, "max_body_size must be a number of bytes, not 1.5"),
         ({"max_structure_size": True}, "max_structure_size must be a number of bytes, not True"),
+        ({"max_json_size": -1}, "max_json_size must be a number of bytes, not -1"),
         ({"max_response_size": "1"}, "max_response_size must be a number of bytes, not '1'"),
         ({"media_types": ()}, "media_types must name at least one media type"),
         ({"media_types": "a/b"}, "media_types must be a sequence of media types, not 'a/b'"),
@@ -66,3 +67,10 @@ def test_rule_matches_path_and_method(scope: dict[str, str], matches: bool) -> N
 def test_path_of_a_rule_starts_with_a_slash() -> None:
     with pytest.raises(ValueError, match="must start with '/', not 'images'"):
         RouteRule("images", BinaryOptions())
+
+
+def test_the_text_of_a_body_may_be_twice_the_body() -> None:
+    assert BinaryOptions().json_size_limit == 128 * 2**20
+    assert BinaryOptions(max_body_size=1000).json_size_limit == 128 * 2**20
+    assert BinaryOptions(max_body_size=2**30).json_size_limit == 2**31
+    assert BinaryOptions(max_body_size=2**30, max_json_size=5).json_size_limit == 5

@@ -177,7 +177,7 @@ def _value_of(name: str, value: Any) -> Any:
     try:
         if isinstance(default, bool):
             return _TRUTHS[value.lower()]
-        if isinstance(default, int):
+        if isinstance(default, int) or name == "max_json_size":
             return parse_size(value)
     except KeyError:
         raise ValueError(f"{name} must be true or false, not {value!r}") from None
