@@ -32,6 +32,7 @@ def rewrite_schema(
     *,
     validation: Rewrite | None = None,
     serialization: Rewrite | None = None,
+    leave: Callable[[str, dict[str, Any]], bool] | None = None,
 ) -> CoreSchema:
     """Return a copy of a core schema with each of its nodes rewritten, the innermost first.
 
@@ -42,15 +43,17 @@ def rewrite_schema(
         validation: applied to the nodes that validate, each of a type in
             ``pydantic_core.core_schema.CoreSchemaType``.
         serialization: applied to the nodes under ``serialization``.
+        leave: whether a node stays as it is, with all that is in it, judged by the name of the
+            entry that it stands in (``"schema"``, ``"keys_schema"``) and by itself.
     """
     done: dict[tuple[int, bool], Any] = {}
 
-    def copy(value: Any, serializes: bool, is_node: bool = True) -> Any:
+    def copy(value: Any, serializes: bool, entry: str, is_node: bool = True) -> Any:
         if isinstance(value, list):
-            return [copy(item, serializes) for item in value]
+            return [copy(item, serializes, entry) for item in value]
         if isinstance(value, tuple):  # a choice and its label
-            return tuple(copy(item, serializes) for item in value)
-        if not isinstance(value, dict):
+            return tuple(copy(item, serializes, entry) for item in value)
+        if not isinstance(value, dict) or (leave is not None and leave(entry, value)):
             return value
         key = (id(value), serializes)
         if key not in done:
@@ -60,7 +63,7 @@ def rewrite_schema(
                 if rewrite is not None and type(node.get("type")) is str:
                     node = rewrite(node)
             else:
-                node = {name: copy(item, serializes) for name, item in value.items()}
+                node = {name: copy(item, serializes, entry) for name, item in value.items()}
             done[key] = node
         return done[key]
 
@@ -68,6 +71,6 @@ def rewrite_schema(
         if name in _OPAQUE:
             return item
         is_node = name not in _KEYED_BY_NAME
-        return copy(item, serializes or name == _SERIALIZATION, is_node)
+        return copy(item, serializes or name == _SERIALIZATION, name, is_node)
 
-    return cast(CoreSchema, copy(schema, False))
+    return cast(CoreSchema, copy(schema, False, ""))

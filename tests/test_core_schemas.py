@@ -83,3 +83,14 @@ def test_serializer_of_a_rewritten_schema() -> None:
     assert dumped["pets"][1]["default"] == "***"
     assert home.model_dump()["pets"][1]["default"] == 0
     assert dumped["extra"] == {"type": "int"}
+
+
+def test_nodes_to_leave_are_the_same_objects() -> None:
+    schema = TypeAdapter(dict[int, list[int]]).core_schema
+    copied = rewrite_schema(
+        schema,
+        validation=lambda node: {**node, "seen": True},
+        leave=lambda entry, _: entry == "keys_schema",
+    )
+    assert copied["keys_schema"] is schema["keys_schema"]
+    assert copied["values_schema"]["items_schema"] == {"type": "int", "seen": True}
