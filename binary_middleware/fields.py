@@ -27,7 +27,7 @@ import binascii
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from types import EllipsisType, UnionType
@@ -72,6 +72,7 @@ __all__ = [
     "Int16Array",
     "Int32Array",
     "Int64Array",
+    "NativeSerializer",
     "NumpyArrayField",
     "UInt8Array",
     "UInt16Array",
@@ -643,6 +644,33 @@ def same_elements(mine: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> b
 # -- the field ---------------------------------------------------------------------------------
 
 
+class NativeSerializer:
+    """Serializes a value as what it is in memory, and only in JSON as a map or as text.
+
+    Serializers for binary clients know it by its attribute ``native``.
+
+    Args:
+        native: gives the array, or the bytes.
+        to_json: gives the JSON form of that.
+    """
+
+    def __init__(
+        self, native: Callable[[Any], Any], to_json: Callable[[Any], Any] | None = None
+    ) -> None:
+        self.native = native
+        self.to_json = to_map if to_json is None else to_json
+
+    def __call__(self, value: Any, info: core_schema.SerializationInfo | None = None) -> Any:
+        native = self.native(value)
+        # Without ``info``, it is for JSON only.
+        return self.to_json(native) if info is None or info.mode_is_json() else native
+
+
+def _array_of(value: Any) -> np.ndarray[Any, Any]:
+    # Models made by ``model_construct`` may hold the bare array.
+    return value.array if isinstance(value, NumpyArrayField) else as_ndarray(value)
+
+
 # A dataclass, because FastAPI takes a parameter of such a type from the body, not the query.
 @dataclass(slots=True, init=False, repr=False, eq=False)
 class NumpyArrayField:
@@ -698,12 +726,6 @@ class NumpyArrayField:
             return cls(from_map(value))
         return cls(value)
 
-    @staticmethod
-    def _serialize(value: Any, info: core_schema.SerializationInfo) -> Any:
-        # Models made by ``model_construct`` may hold the bare array.
-        array = value.array if isinstance(value, NumpyArrayField) else as_ndarray(value)
-        return to_map(array) if info.mode_is_json() else array
-
     @classmethod
     def __get_pydantic_core_schema__(
         cls, source_type: Any, handler: GetCoreSchemaHandler
@@ -711,7 +733,7 @@ class NumpyArrayField:
         return core_schema.no_info_plain_validator_function(
             cls._validate,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                cls._serialize, info_arg=True
+                NativeSerializer(_array_of), info_arg=True
             ),
         )
 
@@ -1258,21 +1280,16 @@ class BoundArray:
 
     def pydantic_schema(self) -> core_schema.CoreSchema:
         """pydantic's schema of the field."""
-        if self.array.value_type is np.ndarray:  # which then has nothing to do in python mode
-            serialization = core_schema.plain_serializer_function_ser_schema(
-                lambda value: to_map(self.array.read(value)), when_used="json"
-            )
-        else:
-            serialization = core_schema.plain_serializer_function_ser_schema(
-                self._serialize, info_arg=True
-            )
+        # A numpy array has nothing to do in python mode.
+        is_numpy = self.array.value_type is np.ndarray
+        serialization = core_schema.plain_serializer_function_ser_schema(
+            NativeSerializer(self.array.read),
+            info_arg=not is_numpy,
+            when_used="json" if is_numpy else "always",
+        )
         return core_schema.no_info_plain_validator_function(
             self.validate, serialization=serialization, metadata={_BOUND: self}
         )
-
-    def _serialize(self, value: Any, info: core_schema.SerializationInfo) -> Any:
-        array = self.array.read(value)
-        return to_map(array) if info.mode_is_json() else array
 
     # Dimensions in a model.
 
@@ -1591,6 +1608,10 @@ def _bytes_of(value: Any) -> Any:
 _STANDARD_ALPHABET: Final = str.maketrans("-_", "+/")  # for that of URLs, RFC 4648 §5
 
 
+def _plain_bytes(value: Any) -> bytes:
+    return value if type(value) is bytes else bytes(memoryview(value))
+
+
 def _base64_of(value: Any) -> str:
     return binascii.b2a_base64(value, newline=False).decode("ascii")
 
@@ -1598,7 +1619,7 @@ def _base64_of(value: Any) -> str:
 BinaryBytes = Annotated[
     bytes,
     BeforeValidator(_bytes_of),
-    PlainSerializer(_base64_of, when_used="json"),
+    PlainSerializer(NativeSerializer(_plain_bytes, _base64_of), when_used="json"),
     WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
 ]
 """``bytes`` that are base64 in JSON and themselves everywhere else, so that one field serves JSON

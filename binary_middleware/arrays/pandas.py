@@ -22,7 +22,14 @@ import numpy as np
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
-from binary_middleware.fields import Array, BoundArray, Size, as_ndarray, to_map
+from binary_middleware.fields import (
+    Array,
+    BoundArray,
+    NativeSerializer,
+    Size,
+    as_ndarray,
+    to_map,
+)
 
 try:
     import pandas as pd
@@ -127,7 +134,7 @@ class Columns:
         return core_schema.no_info_plain_validator_function(
             bound.validate,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                bound.serialize, info_arg=True
+                NativeSerializer(bound.arrays, _maps_of), info_arg=True
             ),
         )
 
@@ -183,12 +190,9 @@ class BoundColumns:
             return value
         return pd.DataFrame(columns, copy=False)
 
-    def serialize(self, value: Any, info: core_schema.SerializationInfo[Any]) -> dict[str, Any]:
-        """The columns as arrays, or in JSON as their maps."""
-        arrays = {name: SeriesArray().read(value[name]) for name in _names(value)}
-        if not info.mode_is_json():
-            return arrays
-        return {name: to_map(array) for name, array in arrays.items()}
+    def arrays(self, value: Any) -> dict[str, np.ndarray[Any, Any]]:
+        """The columns as arrays."""
+        return {name: SeriesArray().read(value[name]) for name in _names(value)}
 
     @property
     def has_names(self) -> bool:
@@ -215,6 +219,10 @@ class BoundColumns:
             "required": list(self.columns),
             "additionalProperties": False,
         }
+
+
+def _maps_of(arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    return {name: to_map(array) for name, array in arrays.items()}
 
 
 def _names(value: Any) -> list[str]:
