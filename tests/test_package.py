@@ -30,6 +30,7 @@ LAYERS = [
     "arrays.jaxtyping",
     "arrays.numpydantic",
     "arrays.pandas",
+    "serializers",
     "ndarray",
     "codec.chains",
     "codec.conversions",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import PurePath
 from typing import Any, Final
@@ -20,6 +20,7 @@ from binary_middleware.codec.headers import header_size
 from binary_middleware.errors import EncodeError
 from binary_middleware.fields import as_ndarray, dtype_spec, is_array_like, to_buffer
 from binary_middleware.ndarray import array_map, complex_map, scalar_value
+from binary_middleware.serializers import Carrier, DocumentSerializer, TimeCarrier, is_plain
 
 LARGE: Final = 16 * 1024
 """Bytes from which an array or ``bytes`` is listed as a buffer of its own when writing."""
@@ -31,7 +32,6 @@ JavaScript can make typed arrays of them without copying."""
 _MIN_INT: Final = -(1 << 63)
 _MAX_INT: Final = (1 << 64) - 1
 _ATOMS: Final = frozenset({type(None), bool, int, float, str})
-_TEXT: Final = frozenset({str})
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -74,7 +74,7 @@ def pack_buffers(
     if dialect not in ("plain", "chains"):
         raise ValueError(f"dialect must be 'plain' or 'chains', got {dialect!r}")
     try:
-        return [_encode(obj)] if _is_plain(obj) else _Packer(arrays, dialect).pack(obj)
+        return [_encode(obj)] if is_plain(obj) else _Packer(arrays, dialect).pack(obj)
     except RecursionError as exc:
         raise EncodeError("the object nests too deeply, or holds itself") from exc
     except (OverflowError, UnicodeError) as exc:
@@ -162,6 +162,7 @@ class _Packer:
         self.arrays = arrays
         self.dialect = dialect
         self.lifted = 0
+        self.dumps: dict[type, Callable[..., Any]] = {}
 
     def pack(self, obj: Any) -> list[bytes | memoryview]:
         tree = self.convert(obj)
@@ -197,6 +198,9 @@ class _Packer:
             return obj if len(obj) < LARGE else self.lift(_Large(memoryview(obj)))
         if kind is np.ndarray:
             return self.convert_array(obj)
+        if kind is Carrier:
+            value = obj.value
+            return value if is_plain(value) else self.convert(value)
         return self.convert_other(obj)
 
     def convert_map(self, obj: Mapping[Any, Any]) -> Any:
@@ -228,11 +232,25 @@ class _Packer:
         # The data is the last entry, and nil, which takes its place here, is one byte.
         return self.lift(_Large(view, _encode(array_map(array, None, self.arrays))[:-1]))
 
+    def convert_model(self, obj: Any) -> Any:
+        kind = type(obj)
+        if kind not in self.dumps:
+            self.dumps[kind] = DocumentSerializer.of_class(kind).dump
+        try:
+            document = self.dumps[kind](obj, keeps_times=self.dialect == "chains", by_alias=True)
+        except ValueError as exc:  # PydanticSerializationError is one
+            message = f"a {kind.__name__} cannot be carried in msgpack: {str(exc)[:200]}"
+            raise EncodeError(message) from exc
+        return document if is_plain(document) else self.convert(document)
+
     def lift(self, large: _Large) -> _Large:
         self.lifted += 1
         return large
 
     def convert_other(self, obj: Any) -> Any:
+        if type(obj) is TimeCarrier:
+            has_maps = self.dialect == "chains"
+            return self.convert(obj.value if has_maps else obj.to_text(obj.value))
         if isinstance(obj, np.generic):
             value = scalar_value(obj)
             return self.convert(value) if not isinstance(value, dict) else value
@@ -252,9 +270,11 @@ class _Packer:
         if isinstance(obj, (list, tuple, set, frozenset, deque, Iterator)):
             return self.convert_items(obj)
         if isinstance(obj, BaseModel):
-            return self.convert(dump_model(obj))
+            return self.convert_model(obj)
         if is_array_like(obj):
             return self.convert_array(obj)
+        if hasattr(type(obj), "__pydantic_serializer__"):
+            return self.convert_model(obj)
         if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
             fields = dataclasses.fields(obj)
             return self.convert_map({field.name: getattr(obj, field.name) for field in fields})
@@ -316,38 +336,6 @@ def _header(container: Any, short: int, wide: int) -> bytes:
     if count < 1 << 16:
         return bytes((wide,)) + count.to_bytes(2)
     return bytes((wide + 1,)) + count.to_bytes(4)
-
-
-def _is_plain(obj: Any) -> bool:
-    """Whether msgspec alone can write ``obj``, as most small documents are."""
-    kind = type(obj)
-    if kind is list:
-        if _ATOMS.issuperset(map(type, obj)):  # many numbers, seen at C speed
-            return True
-        members = obj
-    elif kind is dict:
-        if not _TEXT.issuperset(map(type, obj)):
-            return False
-        members = obj.values()
-    else:
-        return kind in _ATOMS
-    for member in members:  # noqa: SIM110  # ``all`` would be a frame more for each level
-        if type(member) not in _ATOMS and not _is_plain(member):
-            return False
-    return True
-
-
-def dump_model(model: BaseModel) -> Any:
-    """A model as pydantic dumps it in python mode, which leaves arrays and bytes as they are.
-
-    Raises:
-        EncodeError: pydantic cannot dump it: it holds itself, or one of its serializers failed.
-    """
-    try:
-        return model.model_dump(by_alias=True)
-    except ValueError as exc:  # PydanticSerializationError is one
-        message = f"a {type(model).__name__} cannot be carried in msgpack: {str(exc)[:200]}"
-        raise EncodeError(message) from exc
 
 
 def as_json_has_it(obj: Any) -> Any:

@@ -1,8 +1,8 @@
 """The answer of a route: a document instead of JSON text.
 
-A stand-in is in the place of a route's response field while FastAPI builds a handler. It dumps in
-python mode, so that bytes and arrays stay what they are, and hands the document over inside an
-empty ``bytes`` object, which Starlette's ``Response`` keeps as its body, and where we find it.
+A stand-in is in the place of a route's response field while FastAPI builds a handler. It dumps the
+document of JSON clients with bytes and arrays as themselves, and hands it over inside an empty
+``bytes`` object, which Starlette's ``Response`` keeps as its body, and where we find it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, Protocol
 
 from fastapi.encoders import jsonable_encoder
@@ -19,17 +19,17 @@ from pydantic import BaseModel
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from binary_middleware.codec import key_text
 from binary_middleware.errors import EncodeError
 from binary_middleware.exchange import Exchange
 from binary_middleware.fields import is_array_like
 from binary_middleware.media import JSON
+from binary_middleware.serializers import Carrier, DocumentSerializer
 from binary_middleware.starlette.response import (
     BinaryResponse,
     further_headers,
     shown_response,
 )
-from binary_middleware.transcode import shown_json
+from binary_middleware.transcode import from_json, shown_json
 
 
 class Document(bytes):
@@ -59,8 +59,14 @@ class StandIn(Protocol):
     def validate(self, value: Any, values: Any, *, loc: Any) -> tuple[Any, list[Any]]:
         """What an endpoint returned as the model has it, and what is wrong with it."""
 
-    def dump(self, value: Any, **how: Any) -> Any:
-        """The document, with bytes and arrays in it."""
+    def dump(self, value: Any, *, keeps_times: bool, **how: Any) -> Any:
+        """The document, with bytes and arrays in it.
+
+        Args:
+            value: what ``validate`` gave.
+            keeps_times: whether the packer may have a form of its own for dates and the like.
+            how: the other keyword arguments.
+        """
 
     def dump_json(self, value: Any, **how: Any) -> bytes:
         """The document as FastAPI writes it for JSON clients."""
@@ -73,12 +79,26 @@ class _StandIn:
     has_model = True
 
     def __init__(self, field: Any) -> None:
+        self.field = field
         self.validate = field.validate
-        self.dump = partial(field.serialize, mode="python")
         self.dump_json = field.serialize_json
 
+    @cached_property
+    def dump(self) -> Callable[..., Any]:
+        # Not before there is a value: models that name others may be incomplete until then.
+        adapter = getattr(self.field, "_type_adapter", None)
+        if adapter is None:  # FastAPI keeps it elsewhere
+            return self._dump_by_json
+        dump = DocumentSerializer.of_adapter(adapter).dump
+        return partial(dump, by_alias=True)  # FastAPI's default
+
+    def _dump_by_json(self, value: Any, *, keeps_times: bool, **how: Any) -> Any:
+        return from_json(self.dump_json(value, **how))
+
     def serialize_json(self, value: Any, **how: Any) -> Document:
-        return Document.of(self.dump(value, **how), lambda: self.dump_json(value, **how))
+        # It is not known yet how the document will be packed.
+        document = self.dump(value, keeps_times=True, **how)
+        return Document.of(document, lambda: self.dump_json(value, **how))
 
 
 class _StandInForNone:
@@ -92,14 +112,16 @@ class _StandInForNone:
     def validate(self, value: Any, values: Any, *, loc: Any) -> tuple[Any, list[Any]]:
         return value, []
 
-    def dump(self, value: Any, **_: Any) -> Any:
-        return _with_keys(_as_json_dumps_has_it, jsonable_encoder(value, custom_encoder=_KEPT))
+    def dump(self, value: Any, *, keeps_times: bool, **_: Any) -> Any:
+        kept = _KEPT_WITH_TIMES if keeps_times else _KEPT
+        return _with_keys(jsonable_encoder(value, custom_encoder=kept))
 
     def dump_json(self, value: Any, **_: Any) -> bytes:
         return bytes(self.response_class(jsonable_encoder(value)).body)
 
     def serialize_json(self, value: Any, **_: Any) -> Document:
-        return Document.of(self.dump(value), lambda: self.dump_json(value))
+        document = self.dump(value, keeps_times=True)
+        return Document.of(document, lambda: self.dump_json(value))
 
 
 class _ArrayLike(ABCMeta):
@@ -124,48 +146,62 @@ class _Dataclass(metaclass=_IsDataclass):
     """What ``isinstance`` takes for a dataclass."""
 
 
-def _fields_of(row: Any) -> Any:
-    """As ``dataclasses.asdict``, which would copy arrays, and take array fields apart."""
-    named = {field.name: getattr(row, field.name) for field in fields(row)}
-    return jsonable_encoder(named, custom_encoder=_KEPT)
+def _encoders(keeps_times: bool) -> dict[Any, Callable[[Any], Any]]:
+    """What ``jsonable_encoder`` does in other ways than its own."""
+
+    def fields_of(row: Any) -> Any:
+        # As ``dataclasses.asdict``, which would copy arrays, and take array fields apart.
+        named = {field.name: getattr(row, field.name) for field in fields(row)}
+        return jsonable_encoder(named, custom_encoder=encoders)
+
+    def dump(model: BaseModel) -> Any:
+        dumper = DocumentSerializer.of_class(type(model))
+        return _without_state(dumper.dump(model, keeps_times=keeps_times, by_alias=True))
+
+    encoders: dict[Any, Callable[[Any], Any]] = {
+        **dict.fromkeys((bytes, bytearray, memoryview, complex, _Array), _keep),
+        BaseModel: dump,
+        _Dataclass: fields_of,
+    }
+    return encoders
 
 
-def _dump(model: BaseModel) -> Any:
-    return _with_keys(_as_pydantic_has_it, model.model_dump(by_alias=True))
+def _without_state(document: Any) -> Any:
+    """What ``jsonable_encoder`` leaves of the dump of a model: no state of SQLAlchemy's."""
+    kind = type(document)
+    if kind is dict:
+        return {
+            key: item if type(item) in _ATOMS else _without_state(item)
+            for key, item in document.items()
+            if not key.startswith("_sa")
+        }
+    if kind is list:
+        return [item if type(item) in _ATOMS else _without_state(item) for item in document]
+    if kind is Carrier and type(document.value) in _CONTAINERS:
+        return _without_state(document.value)
+    return document
 
 
-_KEPT: Final[dict[Any, Callable[[Any], Any]]] = {
-    bytes: _keep,
-    bytearray: _keep,
-    memoryview: _keep,
-    complex: _keep,
-    _Array: _keep,
-    BaseModel: _dump,
-    _Dataclass: _fields_of,
-}
+_ATOMS: Final = frozenset({type(None), bool, int, float, str})
+_CONTAINERS: Final = frozenset({dict, list, Carrier})
+_KEPT: Final = _encoders(keeps_times=False)
+_KEPT_WITH_TIMES: Final = _encoders(keeps_times=True)
 
 
-def _with_keys(text_of: Callable[[Any], Any], value: Any) -> Any:
-    """A document whose keys are text, in the writing of one of the two below."""
+def _with_keys(value: Any) -> Any:
+    """A document whose keys are text, as ``json.dumps`` writes them."""
     if type(value) is dict:
         return {
-            key if type(key) is str else text_of(key): _with_keys(text_of, item)
+            key if type(key) is str else _key_text(key): _with_keys(item)
             for key, item in value.items()
         }
-    return [_with_keys(text_of, item) for item in value] if type(value) is list else value
+    return [_with_keys(item) for item in value] if type(value) is list else value
 
 
-def _as_json_dumps_has_it(key: Any) -> Any:
+def _key_text(key: Any) -> Any:
     if isinstance(key, (int, float)) or key is None:
         return next(iter(json.loads(json.dumps({key: None}))))
     return key
-
-
-def _as_pydantic_has_it(key: Any) -> Any:
-    try:
-        return key_text(key)
-    except EncodeError:
-        return key  # it will be found when the whole is packed
 
 
 def stand_in(route: Any) -> StandIn:

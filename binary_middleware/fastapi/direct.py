@@ -106,7 +106,8 @@ def direct_handler(route: Any, stand_in: StandIn) -> DirectHandler | None:
             raise ResponseValidationError(
                 errors=errors, body=result, endpoint_ctx=endpoint_context(route, request.scope)
             )
-        document = stand_in.dump(content, **how)
+        keeps_times = exchange.options.dialect == "chains"
+        document = stand_in.dump(content, keeps_times=keeps_times, **how)
 
         def to_json() -> bytes:
             return stand_in.dump_json(content, **how)

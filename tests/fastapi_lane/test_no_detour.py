@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from binary_middleware import NumpyArrayField
 from binary_middleware.fastapi import BinaryRoute, enable
+from binary_middleware.fields import NativeSerializer
 from tests.fastapi_lane.conftest import enabled, get, post, same, value
 
 ARRAY = np.arange(6, dtype=">f4").reshape(2, 3)
@@ -33,15 +34,13 @@ class NeverJson:
                 raise ValueError(f"not an array but {type(value).__name__}")
             return value
 
-        def serialize(value: Any, info: core_schema.SerializationInfo) -> Any:
-            if info.mode_is_json():
-                raise WroteJson
-            return value
+        def write_json(value: Any) -> Any:
+            raise WroteJson
 
         return core_schema.no_info_plain_validator_function(
             validate,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                serialize, info_arg=True
+                NativeSerializer(np.asarray, write_json), info_arg=True
             ),
         )
 
