@@ -10,7 +10,7 @@ import numpy as np
 from anyio.lowlevel import checkpoint
 from starlette.types import Receive, Send
 
-from binary_middleware.codec import Moved, unpack_owned, unpack_views, unpackb
+from binary_middleware.codec import UnpackedBody, unpack_body, unpack_views
 from binary_middleware.coding import Decompressor
 from binary_middleware.errors import ContentTooLarge
 
@@ -41,7 +41,8 @@ class RequestBody:
         is_ours: whether ``data`` is a writable array of ``uint8`` that arrays may be views of.
     """
 
-    _moved: list[Moved] | None = None
+    unpacked: UnpackedBody | None = None
+    """The document, once it was unpacked."""
 
     def __init__(self, data: Any, *, is_ours: bool) -> None:
         self._data = data
@@ -57,10 +58,8 @@ class RequestBody:
             DecodeError: it is not a msgpack document that we take.
             ContentTooLarge: it is nested too deeply, or holds too much structure.
         """
-        if not self._is_ours:
-            return unpackb(self._data, max_structure_size=max_structure_size)
-        value, self._moved = unpack_owned(self._data, max_structure_size)
-        return value
+        self.unpacked = unpack_body(self._data, max_structure_size, is_owned=self._is_ours)
+        return self.unpacked.value
 
     def unpack_views(self, max_structure_size: int) -> Any:
         """The document in the body for ``transcode.to_json``, large leaves as views of it.
@@ -73,10 +72,10 @@ class RequestBody:
 
     def received(self) -> bytes:
         """The bytes that the client sent, also after unpacking, as long as no array changed."""
-        if not self._moved:
+        if self.unpacked is None or not self.unpacked.moved:
             return bytes(self._data)
         restored = self._data.copy()
-        for start, length, overwritten in self._moved:
+        for start, length, overwritten in self.unpacked.moved:
             shift = len(overwritten)
             restored[start + shift : start + shift + length] = self._data[start : start + length]
             restored[start : start + shift] = np.frombuffer(overwritten, np.uint8)

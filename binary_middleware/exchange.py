@@ -52,6 +52,7 @@ from binary_middleware.heads import (
 from binary_middleware.negotiation import Plan, plan_for
 from binary_middleware.options import BinaryOptions, differing_options, endpoint_overrides
 from binary_middleware.record import ExchangeRecord
+from binary_middleware.validation import DocumentFacts
 
 SCOPE_KEY: Final = "binary_middleware"
 """Where a scope holds its exchange; the options in force if the request is none of ours."""
@@ -339,6 +340,11 @@ class Exchange:
         return self._body is not None
 
     @property
+    def was_decoded(self) -> bool:
+        """Whether :meth:`value` gave the document of a taken request."""
+        return self._is_decoded
+
+    @property
     def body(self) -> RequestBody:
         """The body that was read."""
         if self._body is None:
@@ -364,6 +370,15 @@ class Exchange:
             self._is_decoded = True
             self.decode_seconds = perf_counter() - began
         return self._value
+
+    @property
+    def facts(self) -> DocumentFacts:
+        """What is known about the document, once :meth:`value` was called."""
+        unpacked = self.body.unpacked
+        if unpacked is None:
+            raise RuntimeError("the body was not decoded")
+        limit = self.options.max_structure_size
+        return DocumentFacts(unpacked.structure_size, unpacked.holds_arrays, limit)
 
     # The answer.
 

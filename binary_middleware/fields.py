@@ -30,6 +30,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
+from itertools import chain
 from types import EllipsisType, UnionType
 from typing import (
     Annotated,
@@ -1172,16 +1173,39 @@ class BoundArray:
         )
 
     def _from_lists(self, value: Any) -> np.ndarray[Any, Any]:
-        """The array of a number, or of numbers in lists, in an expected dtype that takes them."""
-        cells, kind = _numbers(value)
+        """The array of a number, or of numbers in lists, in an expected dtype that takes them.
+
+        Shape and dtype are compared before anything is made of the numbers.
+        """
+        leaves, shape, kind = _numbers(value)
+        is_empty = 0 in shape
         candidates = [*self.exact, *filter(self._is_of_a_category, _NUMBERS)] or [*_NUMBERS]
         # The first of the same kind, or else the first that takes this kind as well.
         candidates.sort(key=lambda dtype: _kind(dtype) != kind)
         for target in candidates:
-            if kind in _FROM_LISTS[_kind(target)] or not cells.size:
-                return self._convert(cells, target, is_ours=True)
-        natural = next(dtype for dtype in _NUMBERS if dtype.kind == kind)
-        raise self._mismatch("dtype", f"{natural} {_shorten(str(cells.shape))}")
+            if kind in _FROM_LISTS[_kind(target)] or is_empty:
+                break
+        else:
+            natural = next(dtype for dtype in _NUMBERS if dtype.kind == kind)
+            raise self._mismatch("dtype", f"{natural} {_shorten(str(shape))}")
+        if not self.takes_shape(shape):
+            raise self._mismatch("shape", f"{_dtype_text(target)} {_shorten(str(shape))}")
+        if leaves and type(leaves[0]) is np.ndarray:
+            array = self._from_arrays(leaves, target)
+        else:
+            # Integers stay Python's, of any size: numpy would make floats of some.
+            array = np.empty(len(leaves), object)
+            array[:] = leaves
+            if kind != "i":
+                array = array.astype({"b": "?", "f": "f8", "c": "c16"}[kind])
+        return self._convert(array.reshape(shape), target, is_ours=True)
+
+    def _from_arrays(
+        self, arrays: list[np.ndarray[Any, Any]], target: np.dtype[Any]
+    ) -> np.ndarray[Any, Any]:
+        if len({array.dtype for array in arrays}) > 1:
+            arrays = [self._convert(array, target, is_ours=True) for array in arrays]
+        return np.stack(arrays)
 
     def _target(self, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
         """The dtype that an array of ``dtype`` is converted to, ``None`` if it is refused."""
@@ -1480,30 +1504,45 @@ def _array_text(array: np.ndarray[Any, Any]) -> str:
     return f"{_dtype_text(array.dtype)} {_shorten(str(array.shape))}"
 
 
-def _numbers(value: Any) -> tuple[np.ndarray[Any, Any], str]:
-    """A number, or the numbers in nested lists, and numpy's letter for their kind.
+def _numbers(value: Any) -> tuple[list[Any], tuple[int, ...], str]:
+    """The numbers in nested lists, or the arrays of numbers, as one flat list.
 
-    Integers stay Python's, of any size: numpy would make floats of some. It is not asked for a
-    dtype either, as one long text among many short ones would take memory for as many long ones.
+    Returns:
+        The leaves, the shape of the whole, and numpy's letter for the kind of the numbers.
 
     Raises:
-        PydanticCustomError: the lists differ in length, or do not hold numbers.
+        PydanticCustomError: the lists or arrays differ in length, or do not hold numbers.
     """
-    try:
-        cells = np.array(value, dtype=object)
-        types = {*map(type, cells.reshape(-1).tolist())}
-    except (ValueError, RecursionError):  # a list of arrays that differ in shape
-        types = {list}
-    if any(issubclass(kind, (list, tuple, np.ndarray)) for kind in types):
-        raise PydanticCustomError(
-            "array_parsing",
-            "Input should be lists of equal lengths, nested 64 levels at most",
-        )
+    leaves: list[Any] = [value]
+    shape: list[int] = []
+    types = {type(value)}
+    while types <= {list, tuple} and types and len(shape) <= MAX_DIMS:
+        lengths = {*map(len, leaves)}
+        if len(lengths) > 1:
+            raise _ragged()
+        shape += lengths
+        leaves = list(chain.from_iterable(leaves))
+        types = {*map(type, leaves)}
     kinds = {_number_kind(kind) for kind in types} or {"f"}
+    if np.ndarray in types:
+        if len(types) > 1 or len({leaf.shape for leaf in leaves}) > 1:
+            raise _ragged()
+        shape += leaves[0].shape
+        kinds = {{"u": "i"}.get(leaf.dtype.kind, leaf.dtype.kind) for leaf in leaves}
+        kinds = {kind if kind in "bifc" else "" for kind in kinds}
+    elif any(issubclass(kind, (list, tuple, np.ndarray)) for kind in types):
+        raise _ragged()
+    if len(shape) > MAX_DIMS:
+        raise _ragged()
     if "" in kinds or ("b" in kinds and len(kinds) > 1):
         raise PydanticCustomError("array_parsing", "Input should hold numbers only, or bools only")
-    kind = max(kinds, key="bifc".index)
-    return (cells if kind == "i" else cells.astype({"b": "?", "f": "f8", "c": "c16"}[kind])), kind
+    return leaves, tuple(shape), max(kinds, key="bifc".index)
+
+
+def _ragged() -> PydanticCustomError:
+    return PydanticCustomError(
+        "array_parsing", "Input should be lists of equal lengths, nested 64 levels at most"
+    )
 
 
 def _number_kind(type_: type) -> str:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -28,21 +29,64 @@ def summarize_errors(errors: Sequence[Any], encode: Encode) -> list[Any]:
         errors: as pydantic's ``ValidationError.errors()`` gives them.
         encode: how the framework prepares values that are not plain data for JSON.
     """
-    return [_summarize_error(error, encode) for error in errors]
+    known: dict[int, Any] = {}
+    summaries: list[Any] = []
+    size = 0
+    for error in errors:
+        summary = _summarize_error(error, encode, known)
+        size += _approximate_length(summary)
+        if size > MAX_REPORT:
+            message = f"Input has {len(errors) - len(summaries)} further errors"
+            summaries.append({"type": "too_many_errors", "loc": ("body",), "msg": message})
+            break
+        summaries.append(summary)
+    return summaries
 
 
-def _summarize_error(error: Any, encode: Encode) -> Any:
+def _summarize_error(error: Any, encode: Encode, known: dict[int, Any]) -> Any:
     if not isinstance(error, Mapping):
         return error  # of the app's own making
     summary = dict(error)
     if "input" in summary:
-        summary["input"] = summarize_input(summary["input"], encode)
+        # All fields that a map lacks have the map for their input.
+        value = summary["input"]
+        if id(value) not in known:
+            known[id(value)] = summarize_input(value, encode)
+        summary["input"] = known[id(value)]
+    if isinstance(summary.get("loc"), (list, tuple)):
+        summary["loc"] = type(summary["loc"])(map(_shorten, summary["loc"]))
+    if "msg" in summary:
+        summary["msg"] = _shorten(summary["msg"])
     if isinstance(summary.get("ctx"), Mapping):
         summary["ctx"] = {
-            key: summarize_input(value, encode) if _length_in_json(value, encode) is None else value
+            key: summarize_input(value, encode)
+            if _length_in_json(value, encode) is None
+            else _shorten(value)
             for key, value in summary["ctx"].items()
         }
     return summary
+
+
+def _shorten(value: Any) -> Any:
+    """Cut text that repeats what a client sent: a key in a place, a tag in a message."""
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f"{value[: LONGEST_TEXT - 3]}..."
+    return value
+
+
+def _approximate_length(error: Any) -> int:
+    """About how many characters of JSON an error is, its input aside: that is small."""
+    try:
+        return len(str(error))
+    except Exception:  # an object of the app's own
+        return LARGEST
+
+
+LONGEST_TEXT: Final = 16 * 1024
+"""Characters of a place, a message or a part of a context that are reported."""
+
+MAX_REPORT: Final = 1024 * 1024
+"""Characters of a report, about; the errors beyond are counted only."""
 
 
 def summarize_input(value: Any, encode: Encode) -> Any:
@@ -66,6 +110,13 @@ def describe(value: Any) -> str:
     return f"<{type(value).__name__}>"
 
 
+def _describe_scalar(value: np.generic) -> str:
+    try:
+        return f"<{value.dtype} {value}>"[:LARGEST]
+    except ValueError:  # a time without a unit has no text
+        return f"<{value.dtype}>"
+
+
 def _summarize(value: Any, encode: Encode) -> tuple[Any, int]:
     """The summary, and about how many characters of JSON it is; stops where that is too many."""
     if value is None or isinstance(value, (bool, int)):
@@ -77,10 +128,10 @@ def _summarize(value: Any, encode: Encode) -> tuple[Any, int]:
     if isinstance(value, complex):
         return f"<complex {value}>", 48
     if isinstance(value, np.generic):
-        return f"<{value.dtype} {value}>"[:LARGEST], 48
+        return _describe_scalar(value), 48
     if isinstance(value, (bytes, bytearray, memoryview)) or is_array_like(value):
         return describe(value), 48
-    if type(value) is dict and all(type(key) is str for key in value):
+    if type(value) is dict and all(type(key) is str for key in islice(value, LARGEST)):
         return _summarize_members(value, value.items(), encode)
     if type(value) in (list, tuple):
         return _summarize_members(value, enumerate(value), encode)

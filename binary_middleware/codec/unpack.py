@@ -104,6 +104,17 @@ class Unpacked(NamedTuple):
     moved: list[Moved]
 
 
+class UnpackedBody(NamedTuple):
+    """A document, what is known about it, and how its buffer differs from what was received."""
+
+    value: Any
+    moved: list[Moved]
+    structure_size: int
+    """Bytes that were counted as structure."""
+    holds_arrays: bool
+    """Whether it holds arrays, numpy scalars, or values of Chains' maps."""
+
+
 def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
     """Unpack one msgpack document.
 
@@ -131,13 +142,17 @@ def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
                 return _decode_plain(data)
             except (UnicodeDecodeError, msgspec.MsgspecError):
                 pass  # there is more in it, or it is not msgpack
+    return _Unpacker(_flat_view(data), max_structure_size).unpack()
+
+
+def _flat_view(data: Any) -> memoryview:
     try:
         view = memoryview(data)
         if view.format != "B" or view.ndim != 1 or not view.contiguous:
             view = view.cast("B")
     except (TypeError, ValueError, BufferError) as exc:
         raise DecodeError(f"a {type(data).__name__} is not a contiguous buffer: {exc}") from exc
-    return _Unpacker(view, max_structure_size).unpack()
+    return view
 
 
 def unpack_views(data: Any, max_structure_size: int = MAX_STRUCTURE_SIZE) -> Any:
@@ -177,6 +192,21 @@ def unpack_owned(
     """
     unpacker = _Unpacker(buffer.data.toreadonly(), max_structure_size, buffer)
     return Unpacked(unpacker.unpack(), unpacker.moved)
+
+
+def unpack_body(data: Any, max_structure_size: int, *, is_owned: bool) -> UnpackedBody:
+    """Unpack a document as :func:`unpack_owned` or :func:`unpackb` does, and tell what is in it."""
+    if type(data) is bytes and len(data) < min(LARGE_ITEM, max_structure_size):
+        try:
+            return UnpackedBody(_decode_plain(data), [], len(data), False)
+        except (UnicodeDecodeError, msgspec.MsgspecError):
+            pass  # there is more in it, or it is not msgpack
+    if is_owned:
+        unpacker = _Unpacker(data.data.toreadonly(), max_structure_size, data)
+    else:
+        unpacker = _Unpacker(_flat_view(data), max_structure_size)
+    value = unpacker.unpack()
+    return UnpackedBody(value, unpacker.moved, unpacker.structure_size, unpacker.holds_arrays)
 
 
 _Raw = dict[Any, msgspec.Raw] | list[msgspec.Raw]
@@ -232,6 +262,7 @@ class _Unpacker:
 
     structure_size = 0
     weight = last_weight = 0
+    holds_arrays = False
 
     def __init__(
         self,
@@ -545,6 +576,7 @@ class _Unpacker:
                     return self.read_marked(value)
                 self.conversions.count()
                 if is_chains_map(value):
+                    self.holds_arrays = True
                     return read_chains_map(value)
                 value = with_text_keys(value)
             if len(value) > FEW and _NEEDS_REVIVAL.isdisjoint(map(type, value.values())):
@@ -572,6 +604,7 @@ class _Unpacker:
 
     def read_marked(self, map_: Mapping[Any, Any]) -> Any:
         """A map with a marker that is small."""
+        self.holds_arrays = True
         value = read_marked(map_)
         structured = type(value) is np.ndarray and value.dtype.names is not None
         self.conversions.count(1 + count_fields(value.dtype) if structured else 1)
@@ -620,6 +653,7 @@ class _Unpacker:
         """The array whose bytes start at ``start``: a view if that is allowed, else a copy."""
         if self.leaves_are_views:
             return view_array(self.view[start : start + size], dtype, shape)
+        self.holds_arrays = True
         alignment, owned = _alignment(dtype), self.owned
         if owned is None or size * PINNED_SHARE < len(self.view) or alignment > 8:
             data = self.view[start : start + size]

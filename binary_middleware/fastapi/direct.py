@@ -26,6 +26,7 @@ from starlette.responses import Response
 
 from binary_middleware.exchange import Exchange
 from binary_middleware.fastapi.answer import StandIn, pack_document
+from binary_middleware.fastapi.body_fields import binary_field, with_binary_fields
 from binary_middleware.fastapi.internals import (
     MAX_BODY_SIZE_SCOPE_KEY,
     NO_BODY,
@@ -66,7 +67,8 @@ def direct_handler(route: Any, stand_in: StandIn) -> DirectHandler | None:
         return None
     status_code = route.status_code or 200
     is_plain = takes_nothing_but_one_body(route) and is_body_allowed_for_status_code(status_code)
-    solve = dependency_solver(route)
+    solve = dependency_solver(route, with_binary_fields(dependant))
+    binary_body: Any = binary_field(body_field) if is_plain else None
     how = {
         name: getattr(route, f"response_model_{name}")
         for name, default in _HOW.items()
@@ -77,7 +79,8 @@ def direct_handler(route: Any, stand_in: StandIn) -> DirectHandler | None:
         solved = None
         # Apps are known to add dependencies to routes that are there already.
         if is_plain and body is not NO_BODY and not dependant.dependencies:
-            argument, errors = body_field.validate(body, {}, loc=("body",))
+            facts = exchange.facts
+            argument, errors = binary_body.validate_document(body, facts, loc=("body",))
             values = {body_field.name: argument}
         else:
             solved = await solve(request, body)

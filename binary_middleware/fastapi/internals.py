@@ -13,12 +13,13 @@ from functools import partial
 from inspect import Parameter, signature
 from pathlib import Path
 from types import FunctionType, MethodType
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import fastapi.routing
 from fastapi.dependencies import models, utils
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 from starlette.requests import Request
 from starlette.types import Scope
@@ -224,16 +225,28 @@ def is_coroutine(dependant: Dependant) -> bool | None:
     return getattr(dependant, "is_coroutine_callable", None)  # before FastAPI 0.138
 
 
+def type_adapter(field: Any) -> TypeAdapter[Any]:
+    """The adapter that a field of FastAPI validates with, or one like it."""
+    adapter = getattr(field, "_type_adapter", None)
+    if isinstance(adapter, TypeAdapter):
+        return adapter
+    return TypeAdapter(Annotated[field.field_info.annotation, field.field_info])
+
+
 Solve = Callable[[Request, Any], Awaitable[Any]]
 
 
-def dependency_solver(route: Any) -> Solve:
+def dependency_solver(route: Any, dependant: Dependant) -> Solve:
     """What resolves the dependencies and parameters of a route, from a request and its body.
 
     ``NO_BODY`` stands for a body that is not there. The result has the attributes ``values``,
     ``errors``, ``response`` and ``background_tasks``.
+
+    Args:
+        route: the route.
+        dependant: that of the route, or a copy of it.
     """
-    dependant, overrides = route.dependant, route.dependency_overrides_provider
+    overrides = route.dependency_overrides_provider
     embed_body_fields = route._embed_body_fields
 
     def solve(request: Request, body: Any) -> Awaitable[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Final, Self
@@ -19,7 +20,8 @@ from starlette.types import Receive, Scope, Send
 
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange import SCOPE_KEY, Exchange
-from binary_middleware.fastapi.answer import StandIn, in_binary, stand_in
+from binary_middleware.fastapi.answer import in_binary, stand_in
+from binary_middleware.fastapi.body_fields import current_exchange, with_binary_fields
 from binary_middleware.fastapi.direct import DirectHandler, can_go_direct, direct_handler
 from binary_middleware.fastapi.internals import (
     NO_BODY,
@@ -59,16 +61,22 @@ class BinaryRoute(APIRoute):
         build = super().get_route_handler
         handle_json = build()
         settings = effective_route(self)
-        handle_objects, direct = handle_json, None
+        handle_taken = handle_objects = handle_json
+        direct = None
+        reads_body = settings.body_field is not None and not isinstance(
+            settings.body_field.field_info, Form
+        )
+        if reads_body:
+            # For bodies that were taken as objects, whatever the answer is in.
+            handle_taken = handle_objects = _built_on_a_copy(settings, build)
         if _answers_with_default_class(settings):
             in_its_place = stand_in(settings)
             if makes_fastapis_handler(build):
                 direct = direct_handler(settings, in_its_place)
-            handle_objects = _object_handler(settings, in_its_place, build)
-        reads_body = settings.body_field is not None and not isinstance(
-            settings.body_field.field_info, Form
+            handle_objects = _built_on_a_copy(settings, build, response_field=in_its_place)
+        return _negotiated(
+            handle_json, handle_taken, handle_objects, direct, route=self, reads_body=reads_body
         )
-        return _negotiated(handle_json, handle_objects, direct, route=self, reads_body=reads_body)
 
     def exchanges_objects(self, app: Any) -> bool:
         """Return whether ``app`` is that of this route, with nothing around its handler."""
@@ -137,25 +145,21 @@ def streams(route: Any) -> bool:
     return bool(route.is_json_stream or route.is_sse_stream)
 
 
-def _object_handler(settings: Any, in_its_place: StandIn, build: Callable[[], Handler]) -> Handler:
-    """Have FastAPI build the handler whose answers are documents.
+def _built_on_a_copy(settings: Any, build: Callable[[], Handler], **replaced: Any) -> Handler:
+    """Have FastAPI build a handler for bodies and answers that are documents.
 
     It is built on a copy of the dependant, as integrations wrap ``dependant.call`` while a handler
     is built. What was set there for the JSON handler, or since, is in force here as well.
 
     Args:
         settings: the route, or what FastAPI reads its settings from.
-        in_its_place: what stands in the place of its response field.
         build: FastAPI's ``get_route_handler``.
+        replaced: further attributes of ``settings`` that are others for this handler.
     """
-    dependant, field = settings.dependant, settings.response_field
-    copied = replace(dependant)
-    # Nobody else has seen this route yet: handlers are built while it is made.
-    settings.dependant, settings.response_field = copied, in_its_place
-    try:
+    dependant = settings.dependant
+    copied = with_binary_fields(dependant)
+    with _replaced(settings, dependant=copied, **replaced):
         built = build()
-    finally:
-        settings.dependant, settings.response_field = dependant, field
 
     def handle(request: Request) -> Coroutine[Any, Any, Response]:
         copied.call = dependant.call
@@ -164,8 +168,20 @@ def _object_handler(settings: Any, in_its_place: StandIn, build: Callable[[], Ha
     return handle
 
 
+@contextmanager
+def _replaced(settings: Any, **values: Any) -> Iterator[None]:
+    """Have attributes replaced while a handler is built, which nobody else sees."""
+    originals = {name: getattr(settings, name) for name in values}
+    vars(settings).update(values)
+    try:
+        yield
+    finally:
+        vars(settings).update(originals)
+
+
 def _negotiated(
     handle_json: Handler,
+    handle_taken: Handler,
     handle_objects: Handler,
     direct: DirectHandler | None,
     *,
@@ -177,11 +193,15 @@ def _negotiated(
         if not isinstance(exchange, Exchange):
             return await _handle_none_of_ours(handle_json, request)
         answers_in_binary = exchange.plan.answer is not None
-        inner = handle_objects if answers_in_binary else handle_json
         goes_direct = direct if answers_in_binary and can_go_direct(request) else None
         is_shown = answers_in_binary and exchange.observers.may_see(route)
         # A body that the route does not declare is left to whoever reads it: as JSON text.
         taken = take(exchange, request) if reads_body else request
+        is_taken = taken is not request
+        inner = handle_taken if is_taken else handle_json
+        if answers_in_binary:
+            inner = handle_objects
+        token = current_exchange.set(exchange if is_taken else None)
         try:
             if goes_direct is not None:
                 if not reads_body:
@@ -201,6 +221,8 @@ def _negotiated(
                 exchange.error = _bytes_refusal(exc, exchange.options)
                 raise
             return _refused(exchange)
+        finally:
+            current_exchange.reset(token)
 
     return handle
 
@@ -233,7 +255,7 @@ async def _handle(request: Request) -> Response:
 _HANDLERS: Final = frozenset(
     getattr(handler, "__code__", None)
     for handler in (
-        _negotiated(_handle, _handle, None, route=None, reads_body=False),
+        _negotiated(_handle, _handle, _handle, None, route=None, reads_body=False),
         _adopted(_handle, _handle, Dependant(), Dependant()),
     )
 )
@@ -289,14 +311,12 @@ def _reason(route: APIRoute, owner: Any) -> str | None:
     if handler is None:
         return "its app is not what FastAPI made of it"
     dependant = owner.dependant
-    owner.dependant = copied = replace(dependant)  # integrations wrap ``call`` with each handler
+    copied = replace(dependant)  # integrations wrap ``call`` with each handler
     try:
-        with effective(route, owner):
+        with effective(route, owner), _replaced(owner, dependant=copied):
             made_now = route.get_route_handler()
     except Exception as exc:
         return f"its class cannot make a handler again: {exc!r}"
-    finally:
-        owner.dependant = dependant
     if not are_same(handler, made_now, {id(copied): dependant}):
         return "its handler is not the one that FastAPI would make for it now"
     return None
@@ -304,14 +324,12 @@ def _reason(route: APIRoute, owner: Any) -> str | None:
 
 def _adopt(route: APIRoute, owner: Any) -> str | None:
     dependant = owner.dependant
-    owner.dependant = copied = replace(dependant)
+    copied = replace(dependant)
     try:
-        with effective(route, owner):
+        with effective(route, owner), _replaced(owner, dependant=copied):
             handle_binary = route.get_route_handler()
     except Exception as exc:
         return f"its class cannot make a handler again: {exc!r}"
-    finally:
-        owner.dependant = dependant
     set_handler(owner, _adopted(handler_of(owner.app), handle_binary, dependant, copied))
     return None
 

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.summary import summarize_errors
+from binary_middleware.validation import DocumentValidator, errors_of
 
 Type = TypeVar("Type")
 
@@ -169,39 +170,40 @@ async def read(request: Request, type_: Any = Any) -> Any:
     document = exchange.value()
     if type_ is Any:
         return document
-    try:
-        return _adapter(type_).validate_python(document)
-    except ValidationError as exc:
-        raise _invalid(exc) from None
+    value, errors = _validator(type_).validate(document, exchange.facts)
+    if errors:
+        raise _invalid(errors)
+    return value
 
 
 def _validated_json(type_: Any, text: bytes) -> Any:
     if not text:
         raise InvalidBody(400, "Bad Request", "the body is empty")
     try:
-        return _adapter(type_).validate_json(text)
+        return _validator(type_).adapter.validate_json(text)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        if first["type"] == "json_invalid":
-            raise InvalidBody(400, "Bad Request", f"the body is not JSON: {first['msg']}") from None
-        raise _invalid(exc) from None
+        found = errors_of(exc, None)
+        if found[0]["type"] == "json_invalid":
+            message = found[0]["msg"]
+            raise InvalidBody(400, "Bad Request", f"the body is not JSON: {message}") from None
+        raise _invalid(found) from None
 
 
-def _adapter(type_: Any) -> TypeAdapter[Any]:
+def _validator(type_: Any) -> DocumentValidator:
     try:
         hash(type_)
     except TypeError:  # for example, metadata in an Annotated that is a list
-        return TypeAdapter(type_)
-    return _kept_adapter(type_)
+        return DocumentValidator(TypeAdapter(type_))
+    return _kept_validator(type_)
 
 
 @lru_cache(maxsize=512)
-def _kept_adapter(type_: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(type_)
+def _kept_validator(type_: Any) -> DocumentValidator:
+    return DocumentValidator(TypeAdapter(type_))
 
 
-def _invalid(exc: ValidationError) -> InvalidBody:
-    found = exc.errors(include_url=False, include_context=False)
-    errors = summarize_errors(found, to_jsonable_python)
+def _invalid(found: list[dict[str, Any]]) -> InvalidBody:
+    plain = [{name: item for name, item in error.items() if name != "ctx"} for error in found]
+    errors = to_jsonable_python(summarize_errors(plain, to_jsonable_python))
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
     return InvalidBody(422, "Unprocessable Content", f"{count} in the body", errors)
