@@ -73,7 +73,7 @@ class DocumentValidator:
 
     def __init__(self, adapter: TypeAdapter[Any]) -> None:
         self.adapter = adapter
-        self._built: dict[tuple[bool, bool], SchemaValidator] = {}
+        self._built: dict[tuple[bool, bool], SchemaValidator | None] = {}
 
     def validate(
         self, document: Any, facts: DocumentFacts, *, from_attributes: bool | None = None
@@ -88,7 +88,18 @@ class DocumentValidator:
         Returns:
             The validated value and no errors, or ``None`` and at least one error.
         """
-        fail_fast = facts.structure_size > LARGE_STRUCTURE
+        if facts.structure_size <= LARGE_STRUCTURE:
+            outcome = self._validate(document, facts, from_attributes, fail_fast=False)
+            if outcome is not None:
+                return outcome
+        outcome = self._validate(document, facts, from_attributes, fail_fast=True)
+        assert outcome is not None
+        return outcome
+
+    def _validate(
+        self, document: Any, facts: DocumentFacts, from_attributes: bool | None, *, fail_fast: bool
+    ) -> tuple[Any, Errors] | None:
+        """Return the outcome, ``None`` if lists and maps have to stop at their first error."""
         token = _current.set(_Budget(facts, fail_fast)) if facts.holds_arrays else None
         try:
             validator = self._validator(facts.holds_arrays, fail_fast)
@@ -116,25 +127,30 @@ class DocumentValidator:
         finally:
             if token is not None:
                 _current.reset(token)
-        few = facts._replace(structure_size=max(facts.structure_size, LARGE_STRUCTURE + 1))
-        return self.validate(document, few, from_attributes=from_attributes)
+        return None
 
     def _validator(self, guarded: bool, fail_fast: bool) -> Any:
         if not (guarded or fail_fast):
             return self.adapter.validator
         key = (guarded, fail_fast)
         if key not in self._built:
-            try:
-                self._built[key] = _build(self.adapter, guarded, fail_fast)
-            except Exception as exc:  # whatever pydantic raises about a schema of another version
-                if not guarded:
-                    return self.adapter.validator  # its errors are only counted afterwards
-                _LOGGER.warning("no validator of %r for arrays", self.adapter, exc_info=exc)
-                raise _NoGuard(
-                    "Input should hold no arrays: they cannot be told from lists here "
-                    "(pydantic 2.13 or newer can)"
-                ) from exc
-        return self._built[key]
+            self._built[key] = self._build(guarded, fail_fast)
+        validator = self._built[key]
+        if validator is not None:
+            return validator
+        if guarded:
+            raise _NoGuard(
+                "Input should hold no arrays: they cannot be told from lists here (pydantic 2.13 "
+                "or newer is needed)"
+            )
+        return self.adapter.validator  # whose errors are counted afterwards
+
+    def _build(self, guarded: bool, fail_fast: bool) -> SchemaValidator | None:
+        try:
+            return _build(self.adapter, guarded, fail_fast)
+        except Exception as exc:  # whatever pydantic raises about a schema that is new to us
+            _LOGGER.warning("no validator for arrays for %r", self.adapter, exc_info=exc)
+            return None
 
 
 def errors_of(exc: ValidationError, document: Any) -> Errors:
@@ -309,6 +325,7 @@ class _Budget:
         self.size = size
         items: list[Any] = _items(array)
         self.lists[id(array)] = (array, items)  # with the array, so that no other gets its id
+        self.copy_of(array, items)
         return items
 
 
