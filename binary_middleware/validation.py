@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from inspect import signature
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -40,6 +40,9 @@ error."""
 
 MAX_ERRORS: Final = 1000
 """Most errors of a report. Where there are more, lists and maps stop at their first one, too."""
+
+ERRORS_IN_MEMORY: Final = 512 * 1024
+"""Most errors that pydantic may make before they are counted, at about 350 bytes each."""
 
 MAX_UNKNOWN_KEYS: Final = 100
 """Unknown keys of a map up to which each of them is an error, where a model forbids them and the
@@ -88,13 +91,36 @@ class DocumentValidator:
         Returns:
             The validated value and no errors, or ``None`` and at least one error.
         """
-        if facts.structure_size <= LARGE_STRUCTURE:
+        is_large = facts.structure_size > LARGE_STRUCTURE
+        if not is_large and facts.structure_size * self._errors_per_value <= ERRORS_IN_MEMORY:
             outcome = self._validate(document, facts, from_attributes, fail_fast=False)
             if outcome is not None:
                 return outcome
-        outcome = self._validate(document, facts, from_attributes, fail_fast=True)
-        assert outcome is not None
-        return outcome
+        first = self._validate(document, facts, from_attributes, fail_fast=True)
+        assert first is not None
+        if not first[1] or is_large:
+            return first
+        # It looked as if there could be more errors than there can be.
+        values = ERRORS_IN_MEMORY // self._errors_per_value
+        if not _holds_at_most(values, document):
+            return first
+        return self._validate(document, facts, from_attributes, fail_fast=False) or first
+
+    @cached_property
+    def _errors_per_value(self) -> int:
+        """About how many errors one value can be: an empty map lacks all fields of its model."""
+        count = 1
+
+        def count_node(node: dict[str, Any]) -> dict[str, Any]:
+            nonlocal count
+            if node["type"] == "union":
+                count += len(node["choices"])
+            elif node["type"] in _FIELD:
+                count += 1
+            return node
+
+        rewrite_schema(self.adapter.core_schema, validation=count_node)
+        return count
 
     def _validate(
         self, document: Any, facts: DocumentFacts, from_attributes: bool | None, *, fail_fast: bool
@@ -151,6 +177,18 @@ class DocumentValidator:
         except Exception as exc:  # whatever pydantic raises about a schema that is new to us
             _LOGGER.warning("no validator for arrays for %r", self.adapter, exc_info=exc)
             return None
+
+
+def _holds_at_most(limit: int, document: Any) -> bool:
+    """Whether a document has no more values than this, arrays as one each."""
+    containers = [document]
+    while containers and limit >= 0:
+        container = containers.pop()
+        members = container.values() if type(container) is dict else container
+        if type(container) in (dict, list):
+            limit -= len(container)
+            containers += [member for member in members if type(member) in (dict, list)]
+    return limit >= 0
 
 
 def errors_of(exc: ValidationError, document: Any) -> Errors:
@@ -244,6 +282,7 @@ def _known_keys(node: dict[str, Any]) -> int | None:
     return sum(2 + (len(alias) if isinstance(alias, list) else 1) for alias in aliases)
 
 
+_FIELD: Final = ("model-field", "dataclass-field", "typed-dict-field")
 _FIELDS: Final = ("model-fields", "dataclass-args", "typed-dict")
 
 

@@ -22,6 +22,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     WrapValidator,
+    create_model,
     model_validator,
 )
 
@@ -344,6 +345,19 @@ def test_few_errors(name: str) -> None:
 def test_a_small_document_reports_every_error() -> None:
     assert len(errors_of(list[str], [1] * MAX_ERRORS, PLAIN)) == MAX_ERRORS
     assert len(errors_of(list[str], [1] * (MAX_ERRORS + 1), PLAIN)) == 1
+
+
+Wide = create_model("Wide", **{f"field_{number}": (int, ...) for number in range(100)})
+
+
+def test_models_of_many_fields() -> None:
+    """One byte, an empty map, is as many errors as its model has fields."""
+    facts = PLAIN._replace(structure_size=60_000)
+    rows = [{}] * 60_000
+    assert len(errors_of(list[Wide], rows, facts)) == 100
+    # But where there are few maps, each is reported, however large their other parts are.
+    text = {"field_0": "x" * 10_000}
+    assert len(errors_of(list[Wide], [text] * 6, facts)) == 600
 
 
 def test_valid_large_documents_are_as_ever() -> None:
