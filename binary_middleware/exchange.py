@@ -378,7 +378,7 @@ class Exchange:
         if unpacked is None:
             raise RuntimeError("the body was not decoded")
         limit = self.options.max_structure_size
-        return DocumentFacts(unpacked.structure_size, unpacked.holds_arrays, limit)
+        return DocumentFacts(*unpacked[2:], max_structure_size=limit)
 
     # The answer.
 

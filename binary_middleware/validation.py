@@ -59,6 +59,8 @@ class DocumentFacts(NamedTuple):
     """Bytes of structure that were counted while it was decoded."""
     holds_arrays: bool
     """Whether it holds arrays, numpy scalars, or other objects that JSON cannot hold."""
+    holds_scalars: bool
+    """Whether some of them convert to a number: arrays of one element, numpy scalars."""
     max_structure_size: int
     """The limit of structure, in bytes."""
 
@@ -544,7 +546,8 @@ def _without_guard(
     function = members.get("function", {}).get("function")
     if members.get("type") != "function-before" or "ref" in members:
         return None, node
-    if not any(function is guard for guard in _SCALARS.values()):
+    # What one is equal to decides about members of an enum, not what it converts to.
+    if function is _SCALARS["enum"] or function not in _SCALARS.values():
         return None, node
     return function, {**node, name: members["schema"]}
 
@@ -553,7 +556,12 @@ def _list_guard(scalar: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     def guard(value: Any) -> Any:
         if type(value) is np.ndarray:
             return _current.get().as_list(value)
-        if scalar and type(value) is list and not _NUMPY.isdisjoint(map(type, value)):
+        if (
+            scalar
+            and type(value) is list
+            and _may_hold_scalars()
+            and not _NUMPY.isdisjoint(map(type, value))
+        ):
             return _current.get().copy_of(value, [_member(scalar, item) for item in value])
         return value
 
@@ -562,12 +570,20 @@ def _list_guard(scalar: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
 
 def _dict_guard(scalar: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def guard(value: Any) -> Any:
-        if type(value) is dict and not _NUMPY.isdisjoint(map(type, value.values())):
+        if (
+            type(value) is dict
+            and _may_hold_scalars()
+            and not _NUMPY.isdisjoint(map(type, value.values()))
+        ):
             members = {key: _member(scalar, item) for key, item in value.items()}
             return _current.get().copy_of(value, members)
         return value
 
     return guard
+
+
+def _may_hold_scalars() -> bool:
+    return _current.get().facts.holds_scalars
 
 
 class _Refused:

@@ -37,8 +37,8 @@ from tests.fields_of_all_kinds import FIELDS, VALUES
 from tests.sameness import same
 
 MIB = 2**20
-ARRAYS = DocumentFacts(100, holds_arrays=True, max_structure_size=8 * MIB)
-PLAIN = DocumentFacts(100, holds_arrays=False, max_structure_size=8 * MIB)
+ARRAYS = DocumentFacts(100, holds_arrays=True, holds_scalars=True, max_structure_size=8 * MIB)
+PLAIN = DocumentFacts(100, holds_arrays=False, holds_scalars=False, max_structure_size=8 * MIB)
 LARGE = ARRAYS._replace(structure_size=LARGE_STRUCTURE + 1)
 
 

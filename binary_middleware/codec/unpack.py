@@ -113,6 +113,8 @@ class UnpackedBody(NamedTuple):
     """Bytes that were counted as structure."""
     holds_arrays: bool
     """Whether it holds arrays, numpy scalars, or values of Chains' maps."""
+    holds_scalars: bool
+    """Whether some of them convert to a number: arrays of one element, numpy scalars."""
 
 
 def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
@@ -198,7 +200,7 @@ def unpack_body(data: Any, max_structure_size: int, *, is_owned: bool) -> Unpack
     """Unpack a document as :func:`unpack_owned` or :func:`unpackb` does, and tell what is in it."""
     if type(data) is bytes and len(data) < min(LARGE_ITEM, max_structure_size):
         try:
-            return UnpackedBody(_decode_plain(data), [], len(data), False)
+            return UnpackedBody(_decode_plain(data), [], len(data), False, False)
         except (UnicodeDecodeError, msgspec.MsgspecError):
             pass  # there is more in it, or it is not msgpack
     if is_owned:
@@ -206,7 +208,13 @@ def unpack_body(data: Any, max_structure_size: int, *, is_owned: bool) -> Unpack
     else:
         unpacker = _Unpacker(_flat_view(data), max_structure_size)
     value = unpacker.unpack()
-    return UnpackedBody(value, unpacker.moved, unpacker.structure_size, unpacker.holds_arrays)
+    return UnpackedBody(
+        value,
+        unpacker.moved,
+        unpacker.structure_size,
+        unpacker.holds_arrays,
+        unpacker.holds_scalars,
+    )
 
 
 _Raw = dict[Any, msgspec.Raw] | list[msgspec.Raw]
@@ -263,6 +271,7 @@ class _Unpacker:
     structure_size = 0
     weight = last_weight = 0
     holds_arrays = False
+    holds_scalars = False
 
     def __init__(
         self,
@@ -606,6 +615,8 @@ class _Unpacker:
         """A map with a marker that is small."""
         self.holds_arrays = True
         value = read_marked(map_)
+        if type(value) is not np.ndarray or value.size == 1:
+            self.holds_scalars = True
         structured = type(value) is np.ndarray and value.dtype.names is not None
         self.conversions.count(1 + count_fields(value.dtype) if structured else 1)
         return value
@@ -654,6 +665,8 @@ class _Unpacker:
         if self.leaves_are_views:
             return view_array(self.view[start : start + size], dtype, shape)
         self.holds_arrays = True
+        if size == dtype.itemsize:
+            self.holds_scalars = True
         alignment, owned = _alignment(dtype), self.owned
         if owned is None or size * PINNED_SHARE < len(self.view) or alignment > 8:
             data = self.view[start : start + size]
