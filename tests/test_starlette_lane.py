@@ -7,7 +7,9 @@ import datetime
 import json
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any
+from uuid import UUID
 
 import httpx2
 import numpy as np
@@ -214,6 +216,30 @@ def test_inputs_that_json_cannot_hold_are_summarised(client: TestClient) -> None
     problem = post(client, "/numbers", [ARRAY, NOT_TEXT, math.nan])
     inputs = [each["input"] for each in problem["errors"]]
     assert inputs == ["<ndarray float32 (2, 3)>", "<bytes 3>", "<float nan>"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
+        datetime.date(2026, 1, 2),
+        datetime.time(1, 2),
+        datetime.timedelta(1),
+        Decimal("1.50"),
+        Decimal("NaN"),
+        UUID(int=5),
+        [UUID(int=5)],
+    ],
+    ids=repr,
+)
+def test_values_without_a_json_form_of_their_own_in_a_wrong_place(
+    client: TestClient, sent: Any
+) -> None:
+    body = packb({"name": sent, "array": ARRAY}, dialect="chains")
+    answer = client.post("/batch", content=body, headers=MSGPACK)
+    assert answer.status_code == 422
+    (error,) = unpackb(answer.content)["errors"]
+    assert error["loc"] == ["name"]
 
 
 @pytest.mark.parametrize(

@@ -619,6 +619,39 @@ def test_one_long_text_among_many_short_ones_does_not_take_memory_for_as_many_lo
     assert error["type"] == "array_parsing"
 
 
+def test_lists_of_arrays_are_stacked() -> None:
+    kind = adapter(Array(None, None, lists=True), NDArray[np.int64])
+    rows = [np.array([1234567890123456789, 1]), np.array([2**62 + 1, 2])]
+    array = kind.validate_python(rows)
+    assert array.dtype == np.int64
+    assert array.tolist() == [[1234567890123456789, 1], [2**62 + 1, 2]]
+    # Of several dtypes, none by way of another: together numpy would make floats of these.
+    mixed = [np.array([2**62 + 1]), np.array([2**62 + 3], "u8")]
+    assert kind.validate_python(mixed).tolist() == [[2**62 + 1], [2**62 + 3]]
+    assert kind.validate_python([np.zeros(0), np.zeros(0)]).shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "type_"),
+    [
+        ([np.zeros(2), np.zeros(3)], "array_parsing"),
+        ([np.zeros(2), [0.0, 0.0]], "array_parsing"),
+        ([np.zeros(2), 1.0], "array_parsing"),
+        ([np.zeros(2, "M8[s]")], "array_parsing"),
+        ([np.zeros(2, [("a", "i4")])], "array_parsing"),
+        ([np.array(["a", "b"])], "array_parsing"),
+        ([np.zeros((1,) * 64)], "array_parsing"),
+        ([np.zeros(2, bool), np.zeros(2)], "array_parsing"),
+        ([np.zeros(5)], "array_shape"),
+        ([np.full(2, 2**40), np.zeros(2, "u1")], "array_range"),
+    ],
+)
+def test_lists_of_arrays_that_are_no_array(value: Any, type_: str) -> None:
+    kind = Array(None, 2, lists=True, casting="same_kind")
+    target = NDArray[np.int32] if type_ == "array_range" else NDArray[np.float64]
+    assert refusal(kind, value, target)["type"] == type_
+
+
 def test_lists_of_numpys_numbers() -> None:
     kind = adapter(Array(lists=True), NDArray[np.float32])
     assert kind.validate_python([np.float64(1.5), np.int8(2)]).tolist() == [1.5, 2.0]

@@ -26,8 +26,9 @@ current_exchange: Final[ContextVar[Exchange | None]] = ContextVar(
 body is not its exchange's, so that a call of another route sees its own."""
 
 
+@lru_cache(maxsize=4096)
 def binary_field(field: Any) -> Any:
-    """Return a copy of a body field that validates decoded documents.
+    """Return a copy of a body field that validates decoded documents; one for each field.
 
     Its ``validate`` serves FastAPI; ``validate_document(value, facts, loc=...)`` those who know
     the document. Without a decoded document, it validates as the original does.
@@ -54,6 +55,8 @@ def _binary_class(kind: Any) -> Any:
         self: Any, value: Any, facts: DocumentFacts, *, loc: tuple[Any, ...]
     ) -> tuple[Any, list[Any]]:
         result, errors = self.document_validator.validate(value, facts, from_attributes=True)
+        if not errors:
+            return result, errors
         return result, [{**error, "loc": (*loc, *error["loc"])} for error in errors]
 
     methods = {"validate": validate, "validate_document": validate_document}
@@ -66,14 +69,9 @@ def with_binary_fields(dependant: Dependant) -> Dependant:
     Dependencies that are added to the original later on are in the copy as well.
     """
     bound = copy(dependant)
-    bound.body_params = [_kept_field(field) for field in dependant.body_params]
+    bound.body_params = [binary_field(field) for field in dependant.body_params]
     bound.dependencies = _Dependencies(dependant.dependencies)  # type: ignore[assignment]
     return bound
-
-
-@lru_cache(maxsize=4096)
-def _kept_field(field: Any) -> Any:
-    return binary_field(field)
 
 
 class _Dependencies(Sequence[Dependant]):

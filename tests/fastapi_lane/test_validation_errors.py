@@ -26,6 +26,7 @@ from starlette.testclient import TestClient
 
 from binary_middleware import NumpyArrayField, packb
 from binary_middleware.fastapi import enable
+from binary_middleware.summary import summarize_errors, summarize_input
 from tests.asgi import MSGPACK
 from tests.fastapi_lane.conftest import enabled, post, same, twins, value
 
@@ -402,3 +403,56 @@ def test_bodies_of_other_libraries(body: bytes, reported: Any) -> None:
     response = enabled(number).post("/", content=body, headers=MSGPACK)
     assert response.status_code == 422
     assert value(response)["detail"][0]["input"] == reported
+
+
+# -- reports are bounded ---------------------------------------------------------------------------
+
+
+def test_an_input_is_summarised_once_however_many_errors_it_has() -> None:
+    """All fields that a map lacks have the map for their input."""
+    encoded: list[Any] = []
+
+    def encode(value: Any) -> Any:
+        encoded.append(value)
+        return list(value)
+
+    sent = {1, 2, 3}
+    errors = [{"type": "missing", "loc": ("body", f"f{n}"), "input": sent} for n in range(100)]
+    summaries = summarize_errors(errors, encode)
+    assert [each["input"] for each in summaries] == [sent] * 100
+    assert len(encoded) == 1
+
+
+def test_report_is_bounded() -> None:
+    errors = [
+        {"type": "x", "loc": ("body", "k" * 100_000), "msg": "m" * 100_000, "input": n}
+        for n in range(1000)
+    ]
+    summaries = summarize_errors(errors, jsonable_encoder)
+    assert len(json.dumps(summaries)) < 2 * 1024 * 1024
+    assert summaries[-1]["type"] == "too_many_errors"
+    assert f"{1000 - len(summaries) + 1} further errors" in summaries[-1]["msg"]
+
+
+def test_a_key_and_a_tag_of_a_client_are_shortened() -> None:
+    class Cat(BaseModel):
+        kind: Literal["cat"]
+
+    class Dog(BaseModel):
+        kind: Literal["dog"]
+
+    async def endpoint(
+        pet: Annotated[Cat | Dog, Field(discriminator="kind")], counts: dict[str, int]
+    ) -> None:
+        raise AssertionError("not valid")
+
+    document = {"pet": {"kind": "k" * 1_000_000}, "counts": {"c" * 1_000_000: "x"}}
+    response = post(enabled(endpoint), document)
+    assert response.status_code == 422
+    assert len(value(response)["detail"]) == 2
+    assert len(response.content) < 100_000
+
+
+def test_times_without_a_unit_have_no_text() -> None:
+    scalar = np.frombuffer((5).to_bytes(8, "little"), "M8")[0]
+    assert summarize_input(scalar, jsonable_encoder) == "<datetime64>"
