@@ -21,28 +21,10 @@ import pytest
 
 from binary_middleware import packb
 from binary_middleware.media import parse_accept, parse_media_type
+from tests.hostile.wire import array, list_of
 
 MIB = 2**20
 ROOT = Path(__file__).parent.parent
-
-
-def array(dtype: Any, shape: list[int], data: bytes = b"") -> bytes:
-    """An array as msgpack-numpy writes it, whatever it says."""
-    return b"\x85" + b"".join(
-        part
-        for key, value in {
-            b"nd": b"\xc3",
-            b"type": packb(dtype),
-            b"kind": packb(b"V" if isinstance(dtype, list) else b""),
-            b"shape": packb(shape),
-            b"data": packb(data),
-        }.items()
-        for part in (packb(key), value)
-    )
-
-
-def list_of(count: int, item: bytes) -> bytes:
-    return b"\xdd" + count.to_bytes(4) + item * count
 
 
 NILS_57_MIB = list_of(57 * MIB, b"\xc0")
@@ -369,6 +351,7 @@ def test_long_header_fields_take_one_pass(value: str) -> None:
     """The square of their length would take minutes."""
     code = f"""
 from binary_middleware.media import parse_accept, parse_media_type
+from tests.hostile.wire import array, list_of
 from binary_middleware.negotiation import make_plan
 from binary_middleware.options import BinaryOptions
 value = {value[:40]!r} * {len(value) // len(value[:40])}

@@ -1,7 +1,8 @@
 """uvicorn in a process of its own, its memory and its log.
 
-As a program, ``python -m tests.soak.server MODULE:APP``, it listens on a free port of 127.0.0.1,
-prints the port, and ends when its standard input does. It never outlives who started it.
+As a program, ``python -m tests.soak.server MODULE:APP [BYTES]``, it listens on a free port of
+127.0.0.1, prints the port, and ends when its standard input does. It never outlives who started it.
+With a number of bytes it gets no more memory than that.
 """
 
 from __future__ import annotations
@@ -35,8 +36,25 @@ class Server:
 
     def resident(self) -> int:
         """Its memory now, in bytes (Linux); 0 if it has just ended."""
+        return self._status("VmRSS")
+
+    def peak(self) -> int:
+        """Its most memory since :meth:`forget_peak`, in bytes (Linux); 0 if it has just ended."""
+        return self._status("VmHWM")
+
+    def forget_peak(self) -> None:
+        """Let what it has now be its most memory so far."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def cpu_seconds(self) -> float:
+        """The time that all of its threads have worked (Linux)."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def _status(self, name: str) -> int:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024
         return 0
 
@@ -47,15 +65,19 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(app: str) -> Iterator[Server]:
+def running(app: str, memory: int | None = None) -> Iterator[Server]:
     """Serve ``app``, a ``module:name``, for the length of a ``with`` block.
+
+    Args:
+        app: what to serve.
+        memory: the most bytes of address space that the server gets.
 
     Raises:
         RuntimeError: it did not start.
     """
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.soak.server", app],
+            [sys.executable, "-m", "tests.soak.server", app, *([str(memory)] if memory else [])],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -101,4 +123,8 @@ def _serve(app: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        import resource  # which Windows does not have
+
+        resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
     _serve(sys.argv[1])

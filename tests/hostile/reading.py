@@ -1,0 +1,55 @@
+"""Arrays as other readers make them of what we wrote, and the gaps in them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def read_array(map_: Mapping[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array of any of the three maps, without this package."""
+    if b"nd" in map_:
+        spec, data = map_[b"type"], map_[b"data"]
+        shape = map_[b"shape"]
+    else:
+        spec, shape = map_["dtype"], map_["shape"]
+        data = map_["data"] if "data" in map_ else base64.b64decode(map_["data_b64"])
+    return np.frombuffer(data, _dtype(spec)).reshape(shape)
+
+
+def _dtype(spec: Any) -> np.dtype[Any]:
+    if isinstance(spec, (str, bytes)):
+        return np.dtype(spec)
+    if len(spec) == 1 and not spec[0][0]:
+        return np.dtype(spec[0][1])  # plain void, all of which is data
+    # ``numpy.dtype`` gives the padding in a descr a name, so it stays a field like others.
+    return np.dtype([_field(each, index) for index, each in enumerate(spec)])
+
+
+def _field(field: Any, index: int) -> tuple[Any, ...]:
+    name, type_, *shape = field
+    if isinstance(name, list):
+        name = name[1]
+    return (name or f"{GAP}{index}", _dtype(type_), *map(tuple, shape))
+
+
+GAP = "\x00gap"
+"""What the names of fields begin with that are padding."""
+
+
+def gaps_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """All bytes of padding in an array of :func:`read_array`."""
+    parts = list(_gaps(array.reshape(-1)))
+    return np.concatenate(parts) if parts else np.empty(0, np.uint8)
+
+
+def _gaps(array: np.ndarray[Any, Any]) -> Any:
+    for name in array.dtype.names or ():
+        part = array[name]
+        if name.startswith(GAP):
+            yield np.frombuffer(np.ascontiguousarray(part).tobytes(), np.uint8)
+        else:
+            yield from _gaps(part.reshape(-1))
