@@ -4,5 +4,5 @@ A target has ``check``, which raises if an input shows a fault; ``seeds``, the i
 and ``TOKENS``, pieces of input that mutation alone would hardly find.
 """
 
-ALL = ("unpackb", "accept", "middleware")
+ALL = ("unpackb", "accept", "middleware", "fields", "readers")
 """The targets that run unless one is named."""

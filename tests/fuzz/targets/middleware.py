@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from binary_middleware import BinaryMiddleware
 from binary_middleware.codec import packb, unpackb
 from binary_middleware.errors import ContentTooLarge
-from binary_middleware.media import is_binary, parse_media_type
+from binary_middleware.media import is_binary, parse_accept, parse_media_type
 from binary_middleware.options import MEDIA_TYPES
 from tests.asgi import Answer, exchange, http_scope
 
@@ -29,10 +29,12 @@ HEADERS = (
     b"content-encoding",
     b"content-length",
     b"if-none-match",
+    b"content-type",  # once more, as some clients send it
 )
 METHODS = ("POST", "PUT", "GET", "HEAD")
 ETAG = b'"v1"'
 STATUSES = frozenset({200, 304, 400, 406, 413, 415})
+REFUSALS = frozenset({400, 406, 413, 415})
 
 TOKENS = (
     b"application/msgpack",
@@ -59,6 +61,7 @@ TOKENS = (
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers the JSON that it is sent, in two pieces; 400 if that is not JSON."""
+    scope["state"]["ran"] = True
     headers = dict(scope["headers"])
     text, more_body = b"", True
     while more_body:
@@ -118,7 +121,20 @@ def seeds() -> list[bytes]:
         _seed(b"", b"", b"", b"", b"", ETAG, options=8),
         _seed(b"\xc1", msgpack, b"", b"", b"99999999999"),
         _seed(b"", msgpack),
+        # A type that a shared cache must not hand on, and one that is no type.
+        *(_seed(b"", msgpack, accept, options=8) for accept in (b"*/*", b"", b"application/*")),
+        *(_seed(body, msgpack, b"*/*", options=options) for options in (0, 8, 12)),
+        *(_seed(text, b"application/json" + end, options=1) for end in ENDS),
+        *(
+            _seed(body, first, b"", b"", b"", b"", second, options=options)
+            for first in (msgpack, b"application/json")
+            for second in (msgpack, b"application/json")
+            for options in (0, 1)
+        ),
     ]
+
+
+ENDS = (b"", b"; charset", b"; =", b"; a=" + b"b" * 9000, b', a/b; "', b"+msgpack;q")
 
 
 RUNNER = asyncio.Runner()
@@ -130,7 +146,8 @@ def check(data: bytes) -> None:
     options, size = data[0], data[1] or 1
     *values, body = data[2:].split(b"\n", len(HEADERS))
     headers = [(name, value) for name, value in zip(HEADERS, values, strict=False) if value]
-    content_type = parse_media_type(dict(headers).get(b"content-type", b"").decode("latin-1"))
+    types = [value for name, value in headers if name == b"content-type"]
+    content_type = parse_media_type(b"".join(types[:1]).decode("latin-1"))
     was_msgpack = content_type is not None and is_binary(content_type.essence, MEDIA_TYPES)
     scope = http_scope(METHODS[options // 4 % 4])
     scope["headers"] = headers
@@ -138,7 +155,28 @@ def check(data: bytes) -> None:
     # The unit is a 255th of the body, so that a long one does not come in thousands of chunks.
     step = max(1, len(body) * size // 255)
     chunks = [body[start : start + step] for start in range(0, len(body), step)] or [b""]
-    _check_answer(RUNNER.run(exchange(APPS[options % 4], scope, chunks)), scope["method"])
+    answer = RUNNER.run(exchange(APPS[options % 4], scope, chunks))
+    is_required = options % 4 == 1
+    ran = "ran" in scope["state"]
+    if len(types) > 1:
+        assert answer.status == 400
+        assert not ran
+    elif is_required and body and not was_msgpack:
+        assert answer.status in REFUSALS, answer.status
+        assert not ran
+    _check_answer(answer, scope["method"])
+    if not is_required and answer.status < 400:
+        _check_mirroring(answer, scope["method"], dict(headers).get(b"accept", b""))
+
+
+def _check_mirroring(answer: Answer, method: str, accept: bytes) -> None:
+    """An answer in the type of the request, for which nobody asked, is never kept by a cache."""
+    ranges = parse_accept([accept.decode("latin-1")])
+    if any(is_binary(each.media_type.essence, MEDIA_TYPES) for each in ranges):
+        return
+    if "msgpack" in answer.headers.get("content-type", ""):
+        assert "content-type" in answer.headers["vary"].lower()
+        assert method not in ("GET", "HEAD")
 
 
 def _check_answer(answer: Answer, method: str) -> None:
