@@ -17,7 +17,9 @@ def read_array(map_: Mapping[Any, Any]) -> np.ndarray[Any, Any]:
     else:
         spec, shape = map_["dtype"], map_["shape"]
         data = map_["data"] if "data" in map_ else base64.b64decode(map_["data_b64"])
-    return np.frombuffer(data, _dtype(spec)).reshape(shape)
+    dtype = _dtype(spec)
+    # Elements without a byte cannot be counted by their bytes.
+    return np.frombuffer(data, dtype).reshape(shape) if dtype.itemsize else np.zeros(shape, dtype)
 
 
 def _dtype(spec: Any) -> np.dtype[Any]:
