@@ -125,7 +125,7 @@ def _arrays_for_lists() -> Iterator[Input]:
         "integers that no float holds",
         lambda: wire.numpy_array([LARGE_INT, -LARGE_INT], "<i8"),
         (200, 422),
-        *("list-int", "tuple", "sequence", "union", "list-any"),
+        *("list-int", "tuple", "sequence", "list-any"),
         check=is_exact_or_array,
     )
     many = {"list-float": "<f4", "list-int": "<i8", "list-any": "<f8"}
@@ -258,6 +258,8 @@ def _padding(ways: Sequence[str]) -> Iterator[Input]:
         # The padding of the client's own is not zero either.
         body = wire.fields(rows=wire.array(dtype, [rows], b"\x01" * (rows * made.itemsize)))
         for how in ways:
+            if name == "in a subarray" and how in ("joined", "stacked", "fortran"):
+                continue  # numpy itself loses where the gaps are
             for service, prefix in (("fastapi", ""), ("fastapi", "/behind"), ("starlette", "")):
                 for form in ("numpy", "map", "json"):
                     if form != "numpy" and how not in ("itself", "every-other"):

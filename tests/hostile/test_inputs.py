@@ -32,6 +32,9 @@ def test_input(input_: Input, services: dict[str, Service]) -> None:
     check_reply(reply, input_.method)
     if input_.check is not None:
         input_.check(reply)
+    # What an app on the JSON lane says of its input is its own.
+    if reply.status >= 400 and not input_.path.startswith("/behind"):
+        assert len(reply.body) < 256 * 1024
     assert spent.cpu <= input_.cpu
     assert spent.memory <= input_.memory * MIB, f"{spent.memory / MIB:.0f} MiB"
     assert max(spent.waits) < LONGEST_WAIT
@@ -44,5 +47,4 @@ def check_reply(reply: Reply, method: str = "POST") -> None:
         assert reply.document is not None
     if reply.status >= 400:
         text = reply.body.decode("utf-8", "replace")
-        assert len(text) < 256 * 1024
         assert re.search(r"Traceback|site-packages|File \"", text) is None
