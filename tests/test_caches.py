@@ -36,7 +36,7 @@ BY_THE_APP = {
     "body.keep_freed_memory": "no arguments",
     "client.flow.ClientCore.__init__.self._binary_origins": "servers that the caller called",
     "client.flow.ClientCore.__init__.self._json_origins": "servers that the caller called",
-    "client.returns._kept_adapter": "types that the caller wrote down",
+    "client.returns._kept_validator": "types that the caller wrote down",
     "fastapi.request._request_class": "classes of the app",
     "fastapi.route._ADOPTED": "route classes of the app",
     "fastapi.route.BinaryRoute._alone": "one middleware for a route",
@@ -45,7 +45,7 @@ BY_THE_APP = {
     "remote.service._Shared.__init__.self._clients": "the two clients of a stub, binary and JSON",
     "resolution.Resolver._inside": "one value",
     "resolution.Resolver.is_plain": "one value",
-    "starlette.request._kept_adapter": "types that the app wrote down",
+    "starlette.request._kept_validator": "types that the app wrote down",
 }
 FOR_ONE_CALL = {
     "arrays.model._Sizes.__init__.self.first": "one validation",

@@ -39,11 +39,12 @@ from binary_middleware.client.limits import (
 from binary_middleware.client.package import Kind, open_client, package_of
 from binary_middleware.client.returns import Wanted
 from binary_middleware.client.transfer import Download, ProgressCallback, Upload
-from binary_middleware.codec import pack_buffers, unpack_owned
+from binary_middleware.codec import pack_buffers, unpack_body
 from binary_middleware.errors import BinaryError, ContentTooLarge, EncodeError
 from binary_middleware.media import JSON, is_binary, parse_media_type
 from binary_middleware.options import MEDIA_TYPES, Arrays, Dialect
 from binary_middleware.transcode import dump_json, from_json
+from binary_middleware.validation import DocumentFacts
 
 if TYPE_CHECKING:  # neither has to be installed
     import httpx
@@ -327,29 +328,33 @@ class ClientCore:
             return Reply(body.tobytes(), response)
         with self._package_errors(response.request):
             try:
-                document = self._decoded(body, form)
+                document, facts = self._decoded(body, form)
             except BinaryError as exc:
                 message = f"the answer cannot be read: {exc}"
                 raise self._package.DecodingError(message, request=response.request) from exc
-            return Reply(wanted.validated(document), response)
+            return Reply(wanted.validated(document, facts), response)
 
-    def _decoded(self, body: np.ndarray[Any, Any], form: str) -> Any:
-        """The document in a body that is the caller's own; ``None`` in an empty one.
+    def _decoded(self, body: np.ndarray[Any, Any], form: str) -> tuple[Any, DocumentFacts]:
+        """The document in a body that is the caller's own, and what is known about it.
+
+        An empty body is ``None``.
 
         Raises:
             BinaryError: there is none, or it is over ``max_structure_size``.
         """
-        if not len(body):
-            return None
         limit = sys.maxsize if self._max_structure_size is None else self._max_structure_size
+        if not len(body):
+            return None, DocumentFacts(0, False, False, limit)
         if form != "json":
-            return unpack_owned(body, limit).value
+            unpacked = unpack_body(body, limit, is_owned=True)
+            return unpacked.value, DocumentFacts(*unpacked[2:], max_structure_size=limit)
         text = body.tobytes()
         if len(text) > limit and json_structure_size(text) > limit:
             raise ContentTooLarge(
                 f"its values, long strings aside, are over max_structure_size ({limit} bytes)"
             )
-        return from_json(text)
+        # What is an array in it is not counted as structure.
+        return from_json(text), DocumentFacts(0, b'"data_b64"' in text, True, limit)
 
     @contextlib.contextmanager
     def _package_errors(self, request: Any) -> Iterator[None]:

@@ -8,9 +8,11 @@ from functools import lru_cache
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import numpy as np
-from pydantic import PlainValidator, TypeAdapter
+from pydantic import PlainValidator, TypeAdapter, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from binary_middleware.fields import as_ndarray, from_map
+from binary_middleware.validation import DocumentFacts, DocumentValidator
 
 UNIONS: Final = (Union, types.UnionType)
 """What ``get_origin`` gives for either way to write a union."""
@@ -36,33 +38,47 @@ class Wanted:
 
     def __init__(self, type_: Any) -> None:
         self.may_be_bytes = type_ is Any or type_ is bytes
-        self._adapter = None if type_ is Any else _adapter(type_)
+        self._validator = None if type_ is Any else _validator(type_)
 
-    def validated(self, document: Any) -> Any:
+    def validated(self, document: Any, facts: DocumentFacts) -> Any:
         """A document as an instance of the type.
+
+        Args:
+            document: as it was decoded.
+            facts: what is known about it.
 
         Raises:
             pydantic.ValidationError: it is not valid.
         """
-        return document if self._adapter is None else self._adapter.validate_python(document)
+        if self._validator is None:
+            return document
+        value, errors = self._validator.validate(document, facts)
+        if errors:
+            raise ValidationError.from_exception_data("the response", list(map(_line, errors)))
+        return value
 
 
-def _adapter(type_: Any) -> TypeAdapter[Any]:
+def _line(error: dict[str, Any]) -> InitErrorDetails:
+    kind = PydanticCustomError(error["type"], error["msg"])
+    return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
+
+
+def _validator(type_: Any) -> DocumentValidator:
     try:
         hash(type_)
     except TypeError:  # an Annotated type with, say, a list in it
-        return _new_adapter(type_)
-    return _kept_adapter(type_, repr(type_))
+        return _new_validator(type_)
+    return _kept_validator(type_, repr(type_))
 
 
-def _new_adapter(type_: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(replaced(type_, _with_validator))
+def _new_validator(type_: Any) -> DocumentValidator:
+    return DocumentValidator(TypeAdapter(replaced(type_, _with_validator)))
 
 
 @lru_cache(maxsize=512)
-def _kept_adapter(type_: Any, _written: str) -> TypeAdapter[Any]:
+def _kept_validator(type_: Any, _written: str) -> DocumentValidator:
     # ``A | B`` equals ``B | A``, and pydantic prefers the first one: hence the type as written.
-    return _new_adapter(type_)
+    return _new_validator(type_)
 
 
 def replaced(type_: Any, replacement: Callable[[Any], Any]) -> Any:
