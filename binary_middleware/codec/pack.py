@@ -162,7 +162,7 @@ class _Packer:
         self.arrays = arrays
         self.dialect = dialect
         self.lifted = 0
-        self.dumps: dict[type, Callable[..., Any]] = {}
+        self.dumpers: dict[type, Callable[..., Any]] = {}
 
     def pack(self, obj: Any) -> list[bytes | memoryview]:
         tree = self.convert(obj)
@@ -234,10 +234,10 @@ class _Packer:
 
     def convert_model(self, obj: Any) -> Any:
         kind = type(obj)
-        if kind not in self.dumps:
-            self.dumps[kind] = DocumentSerializer.of_class(kind).dump
+        if kind not in self.dumpers:
+            self.dumpers[kind] = DocumentSerializer.of_class(kind).dump
         try:
-            document = self.dumps[kind](obj, keeps_times=self.dialect == "chains", by_alias=True)
+            document = self.dumpers[kind](obj, keeps_times=self.dialect == "chains", by_alias=True)
         except ValueError as exc:  # PydanticSerializationError is one
             message = f"a {kind.__name__} cannot be carried in msgpack: {str(exc)[:200]}"
             raise EncodeError(message) from exc
