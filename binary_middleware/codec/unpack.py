@@ -293,7 +293,7 @@ class _Unpacker:
             self.bytes_left = 2 * len(view) + 32 * 1024 * 1024
             self.containers_left = len(view) // 512 + 512
             self.attempts_left = 2 * len(view)
-        self.headers_left = 1024 * 1024
+        self.headers_left = 2 * 1024 * 1024
         self.conversions = Conversions(max_structure_size)
         self.unweighed: list[memoryview | bytes] = []
 
