@@ -358,6 +358,9 @@ class _Unpacker:
 
     def read_structure(self, view: memoryview, start: int, depth: int) -> Any:
         """A container that is structure as a whole, or has to be taken for it."""
+        count = container(view)[1]
+        if count > len(view):
+            raise DecodeError("the body is not msgpack: input data was truncated")
         self.count_structure(view)
         if len(view) <= self.attempts_left and not has_binary_key(view):
             try:
@@ -366,7 +369,6 @@ class _Unpacker:
                 if not isinstance(exc.__cause__, msgspec.ValidationError):
                     raise
             self.attempts_left -= len(view)
-        count = container(view)[1]
         # Taken apart, a small item takes much more memory than it does as an object.
         if count > MAX_APART or (len(view) < count * SMALL_ITEM and not may_have_large_map(view)):
             return self.read_unseen(view, depth)
@@ -421,7 +423,7 @@ class _Unpacker:
                 if decode_map is not _decode_texts:
                     self.count_structure(view)
                     return self.read_unseen(view, depth)
-                raw = self.decode_mixed_keys(view, count)
+                raw = self.decode_mixed_keys(view)
             if is_marked(raw):
                 return self.read_array(view, start, raw, count)
         large = self.place(view, start, raw, count)
@@ -438,10 +440,8 @@ class _Unpacker:
                 raise
         return value
 
-    def decode_mixed_keys(self, view: memoryview, count: int) -> dict[Any, msgspec.Raw]:
+    def decode_mixed_keys(self, view: memoryview) -> dict[Any, msgspec.Raw]:
         """A map of many keys that are not all strings, if few of them are not."""
-        if count > len(view):
-            raise DecodeError("the body is not msgpack: input data was truncated")
         self.check_keys(view)
         try:
             raw: dict[Any, msgspec.Raw] = self.decode(_decode_map, view)
