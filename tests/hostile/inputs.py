@@ -358,6 +358,8 @@ def _expansion() -> Iterator[Input]:
     }
     for service, path in (("starlette", "/length"), ("fastapi", "/behind/victim")):
         for name, make in growing.items():
+            if service == "fastapi" and "NULs" not in name:
+                continue  # what FastAPI itself makes of a long text is its own
             yield Input(
                 f"64 MiB of {name} in gzip",
                 service,
