@@ -82,10 +82,10 @@ def test_faults_of_readers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "pack_buffers", broken)
     with pytest.raises((AssertionError, ValueError, TypeError)):
         readers.check(b"\x00" * 8)
-    padded = wire.array([["a", "|u1"], ["", "|V3"]], [2], b"a\x00\x00\x00b\x00\x01\x00")
+    padded = wire.array([["a", "|u1"], ["", "|V3"]], [2], b"a\x00\x00\x00b\x00\x07\x00")
     with pytest.raises(AssertionError):
         readers.check_arrays(read(padded))
-    readers.check_arrays(read(padded.replace(b"\x01", b"\x00")))
+    readers.check_arrays(read(padded.replace(b"\x07", b"\x00")))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from binary_middleware import packb, unpackb
 from binary_middleware.codec import LARGE, pack_buffers
-from tests import msgpack_reader
+from tests.fuzz import reader
 from tests.sameness import same
 
 FORMS = ("numpy", "map")
@@ -23,7 +23,7 @@ FORMS = ("numpy", "map")
 def read_by_all(packed: bytes) -> Any:
     """The document that three independent readers agree on."""
     found = [
-        msgpack_reader.read(packed),
+        reader.read(packed),
         msgspec.msgpack.decode(packed),
         msgpack.unpackb(packed, strict_map_key=False, use_list=True),
     ]

@@ -382,7 +382,8 @@ class ClientCore:
         response, form = download.response, self._form(download.response)
         problem = None
         with contextlib.suppress(BinaryError, MemoryError):
-            problem = self._decoded(download.body(), form) if form in ("msgpack", "json") else None
+            if form in ("msgpack", "json"):
+                problem, _ = self._decoded(download.body(), form)
         said = describe(_text_of(response) if form == "text/plain" else problem)
         try:
             response.raise_for_status()

@@ -142,7 +142,7 @@ def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
         if limit is None or len(data) <= limit:
             try:
                 return _decode_plain(data)
-            except (UnicodeDecodeError, msgspec.MsgspecError):
+            except _NOT_DECODED:
                 pass  # there is more in it, or it is not msgpack
     return _Unpacker(_flat_view(data), max_structure_size).unpack()
 
@@ -201,7 +201,7 @@ def unpack_body(data: Any, max_structure_size: int, *, is_owned: bool) -> Unpack
     if type(data) is bytes and len(data) < min(LARGE_ITEM, max_structure_size):
         try:
             return UnpackedBody(_decode_plain(data), [], len(data), False, False)
-        except (UnicodeDecodeError, msgspec.MsgspecError):
+        except _NOT_DECODED:
             pass  # there is more in it, or it is not msgpack
     if is_owned:
         unpacker = _Unpacker(data.data.toreadonly(), max_structure_size, data)
@@ -228,6 +228,9 @@ def _plain(levels: int) -> Any:
     return plain
 
 
+_NOT_DECODED: Final = (ValueError, OverflowError, msgspec.MsgspecError)
+"""What msgspec raises for what it cannot decode: ``ValueError`` for text that is not UTF-8, and for
+timestamps beyond the years of ``datetime``."""
 _decode_any: Final = msgspec.msgpack.Decoder().decode
 # What JSON could hold as well, down to a few levels: nothing in there needs a second look. It is as
 # fast as decoding without a type, and stops at the first value of another kind.
@@ -488,7 +491,7 @@ class _Unpacker:
         self.count_structure(small)
         try:
             return _decode_any(small)
-        except (UnicodeDecodeError, msgspec.MsgspecError) as exc:
+        except _NOT_DECODED as exc:
             for key, item in _members(raw):  # one by one, for the position in the whole
                 if key not in large:
                     self.decode(_decode_any, memoryview(item))
@@ -499,7 +502,7 @@ class _Unpacker:
             self.count_structure(view)
             try:
                 return _decode_plain(view)
-            except (UnicodeDecodeError, msgspec.MsgspecError):
+            except _NOT_DECODED:
                 pass  # there is more in it, or it is not msgpack
         return self.revive(self.decode(_decode_any, view), depth)
 
@@ -566,6 +569,8 @@ class _Unpacker:
             message = message.removeprefix("MessagePack data is malformed: ").rstrip()
             message = message[:1].lower() + message[1:]
             raise DecodeError(f"the body is not msgpack: {message}") from exc
+        except (ValueError, OverflowError) as exc:  # a timestamp that no datetime can be
+            raise DecodeError(f"the body is not msgpack that can be read: {exc}") from exc
 
     def revive(self, value: Any, depth: int) -> Any:
         """What msgspec decoded, with arrays in place of their maps and strings for keys.

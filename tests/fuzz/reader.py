@@ -86,6 +86,8 @@ class _Reader:
         found: dict[Any, Any] = {}
         for _ in range(count):
             key = self.item()
+            if isinstance(key, (dict, list)):
+                raise ValueError(f"a container as a key, before {self.at}")
             if key in found:
                 raise ValueError(f"the key {key!r:.50} stands twice")
             found[key] = self.item()
