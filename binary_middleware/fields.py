@@ -105,6 +105,11 @@ MAX_DTYPE_DEPTH: Final = 8
 MAX_FIELD_NAME: Final = 1024
 """Most characters of a name, or of a title, of a field: ten times the longest that people write."""
 
+MAX_CONVERTED_SIZE: Final = 256 * 1024 * 1024
+"""Most bytes that converting an array to a wider dtype may make: a limit of bodies does not bound
+what ``casting`` makes of them, 32 bytes of each for ``S1`` to ``U8``. An array that comes in the
+dtype of its field has no such limit."""
+
 MAX_FIELD_NAMES: Final = 64 * 1024
 """Most characters of all names and titles of one structured dtype, nested ones included: 64 for
 each of :data:`MAX_DTYPE_FIELDS`. numpy copies names into each type that is derived from another,
@@ -1178,6 +1183,7 @@ class BoundArray:
         Shape and dtype are compared before anything is made of the numbers.
         """
         leaves, shape, kind = _numbers(value)
+        count = math.prod(shape)
         is_empty = 0 in shape
         candidates = [*self.exact, *filter(self._is_of_a_category, _NUMBERS)] or [*_NUMBERS]
         # The first of the same kind, or else the first that takes this kind as well.
@@ -1190,6 +1196,7 @@ class BoundArray:
             raise self._mismatch("dtype", f"{natural} {_shorten(str(shape))}")
         if not self.takes_shape(shape):
             raise self._mismatch("shape", f"{_dtype_text(target)} {_shorten(str(shape))}")
+        self._check_size(count, target)
         if leaves and type(leaves[0]) is np.ndarray:
             array = self._from_arrays(leaves, target)
         else:
@@ -1203,9 +1210,27 @@ class BoundArray:
     def _from_arrays(
         self, arrays: list[np.ndarray[Any, Any]], target: np.dtype[Any]
     ) -> np.ndarray[Any, Any]:
-        if len({array.dtype for array in arrays}) > 1:
-            arrays = [self._convert(array, target, is_ours=True) for array in arrays]
-        return np.stack(arrays)
+        if len({array.dtype for array in arrays}) == 1:
+            return np.stack(arrays)
+        whole = np.empty((len(arrays), *arrays[0].shape), target)
+        for index, array in enumerate(arrays):
+            whole[index] = self._convert(array, target, is_ours=True)
+        return whole
+
+    def _check_size(self, count: int, target: np.dtype[Any]) -> None:
+        size = count * target.itemsize
+        if size > MAX_CONVERTED_SIZE:
+            raise PydanticCustomError(
+                "array_too_large",
+                "Input should be smaller, or sent as {expected}: as {target} it would take {size} "
+                "bytes, and a conversion may make {limit}",
+                {
+                    "expected": self.expected,
+                    "target": _dtype_text(target),
+                    "size": size,
+                    "limit": MAX_CONVERTED_SIZE,
+                },
+            )
 
     def _target(self, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
         """The dtype that an array of ``dtype`` is converted to, ``None`` if it is refused."""
@@ -1249,6 +1274,8 @@ class BoundArray:
         # What was made of a map or of lists is nobody else's.
         copy = None if is_ours else self.array.copy
         order = self.array.order or "K"
+        if array.dtype != target and target.itemsize > array.itemsize:
+            self._check_size(array.size, target)
         try:
             if not array.size:
                 return _convert_empty(array, target, copy)

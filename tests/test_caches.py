@@ -37,6 +37,9 @@ BY_THE_APP = {
     "client.flow.ClientCore.__init__.self._binary_origins": "servers that the caller called",
     "client.flow.ClientCore.__init__.self._json_origins": "servers that the caller called",
     "client.returns._kept_validator": "types that the caller wrote down",
+    "fastapi.answer._StandIn.dump": "the model of a route",
+    "fastapi.body_fields._binary_class": "FastAPI's own class of fields",
+    "fastapi.body_fields.binary_field": "fields of the app's routes",
     "fastapi.request._request_class": "classes of the app",
     "fastapi.route._ADOPTED": "route classes of the app",
     "fastapi.route.BinaryRoute._alone": "one middleware for a route",
@@ -45,13 +48,18 @@ BY_THE_APP = {
     "remote.service._Shared.__init__.self._clients": "the two clients of a stub, binary and JSON",
     "resolution.Resolver._inside": "one value",
     "resolution.Resolver.is_plain": "one value",
+    "serializers.DocumentSerializer._with_times": "types that the app wrote down",
     "starlette.request._kept_validator": "types that the app wrote down",
+    "validation.DocumentValidator.__init__.self._built": "types that the app wrote down",
+    "validation.DocumentValidator._errors_per_value": "types that the app wrote down",
+    "validation._bounded_keys": "numbers of fields of the app's models",
 }
 FOR_ONE_CALL = {
     "arrays.model._Sizes.__init__.self.first": "one validation",
     "cli.msgpack_tree._Open.__init__.self._keys": "one document of the command line",
     "cli.msgpack_tree._Open.__init__.self._texts": "one document of the command line",
     "cli.saving._Collector.__init__.self.files": "one call of the command line",
+    "codec.pack._Packer.__init__.self.dumpers": "one document",
     "codec.unpack._Unpacker.address": "one document",
     "exchange.Exchange.let_go.self.scope": "the end of an exchange",
     "media._NONE": "never changed",
@@ -59,6 +67,8 @@ FOR_ONE_CALL = {
     "openapi.schemas.BinarySchemas.__init__.self._twins": "one completion of a document",
     "openapi.schemas.BinarySchemas.__init__.self.added": "one completion of a document",
     "openapi.schemas.BinarySchemas._reference.self.added[name]": "one completion of a document",
+    "validation._Budget.__init__.self.lists": "one validation",
+    "validation._Budget.__init__.self.originals": "one validation",
 }
 LISTED = {**BY_CLIENTS, **BY_THE_APP, **FOR_ONE_CALL}
 

@@ -17,7 +17,13 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from binary_middleware.fields import Array, Casting, check_dtype, from_buffer
+from binary_middleware.fields import (
+    MAX_CONVERTED_SIZE,
+    Array,
+    Casting,
+    check_dtype,
+    from_buffer,
+)
 
 ROOT = Path(__file__).parent.parent
 DTYPES: list[Any] = [
@@ -153,3 +159,27 @@ def test_nothing_is_cut_off(source: np.ndarray[Any, Any], target: str) -> None:
     with pytest.raises(ValidationError) as caught:
         adapter(target, "same_kind").validate_python(source)
     assert caught.value.errors()[0]["type"] == "array_range"
+
+
+def test_a_conversion_makes_no_more_than_its_limit() -> None:
+    """What ``casting`` makes of a body is bounded; what comes in its dtype is not."""
+    field = TypeAdapter(Annotated[NDArray[np.complex128], Array(casting="safe")])
+    most = MAX_CONVERTED_SIZE // 16
+    assert field.validate_python(np.zeros(most // 64, "?")).dtype == np.complex128
+    with pytest.raises(ValidationError, match="a conversion may make 268435456") as caught:
+        field.validate_python(np.zeros(most + 1, "?"))
+    assert caught.value.errors()[0]["type"] == "array_too_large"
+    lists = TypeAdapter(Annotated[NDArray[np.complex128], Array(lists=True)])
+    with pytest.raises(ValidationError, match="a conversion may make"):
+        lists.validate_python([np.zeros(most, "u1"), np.zeros(most, "u1")])
+    half = TypeAdapter(Annotated[NDArray[np.float16], Array(casting="same_kind")])
+    # Made of zeros that nobody has touched, it takes no memory.
+    assert half.validate_python(np.zeros(64, "f8")).dtype == np.float16
+    same = np.zeros(most + 1, "c16")
+    assert field.validate_python(same) is same
+
+
+def test_lists_of_arrays_of_several_dtypes() -> None:
+    field = TypeAdapter(Annotated[NDArray[np.float64], Array(lists=True)])
+    mixed = [np.arange(3, dtype="u1"), np.arange(3, dtype="f4"), np.arange(3, dtype=">i2")]
+    assert (field.validate_python(mixed) == np.tile(np.arange(3.0), (3, 1))).all()

@@ -10,6 +10,7 @@ from binary_middleware.codec.long_text import LongText
 from binary_middleware.codec.pack import LARGE, key_text, pack_buffers, packb
 from binary_middleware.codec.unpack import (
     LARGE_ITEM,
+    MAX_DEPTH,
     MAX_DESCENT,
     MAX_STRUCTURE_SIZE,
     PINNED_SHARE,
@@ -24,6 +25,7 @@ from binary_middleware.codec.unpack import (
 __all__ = [
     "LARGE",
     "LARGE_ITEM",
+    "MAX_DEPTH",
     "MAX_DESCENT",
     "MAX_STRUCTURE_SIZE",
     "PINNED_SHARE",

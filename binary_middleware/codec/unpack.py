@@ -74,6 +74,10 @@ MAX_DEPTH: Final = 320
 """Most containers inside each other. Reading and writing take up to two frames of Python's for each
 of them, so that this leaves a third of its recursion limit to whoever calls."""
 
+MAX_REQUEST_DEPTH: Final = 200
+"""The same for the body of a request: pydantic writes 255 at most, so that an app can put what it
+was sent into a document of its own, which clients read."""
+
 MAX_STRUCTURE_SIZE: Final = 8 * 1024 * 1024
 """Default limit of structure, in bytes of msgpack. A byte can become 100 bytes of objects, so that
 their memory is bounded as well (:data:`STRUCTURE_MEMORY`)."""
@@ -173,7 +177,10 @@ def unpack_views(data: Any, max_structure_size: int = MAX_STRUCTURE_SIZE) -> Any
         ContentTooLarge: nested too deeply, or more structure than ``max_structure_size``.
     """
     view = memoryview(data).toreadonly()
-    return _Unpacker(view, max_structure_size, leaves_are_views=True).unpack()
+    unpacker = _Unpacker(
+        view, max_structure_size, max_depth=MAX_REQUEST_DEPTH, leaves_are_views=True
+    )
+    return unpacker.unpack()
 
 
 def unpack_owned(
@@ -196,7 +203,9 @@ def unpack_owned(
     return Unpacked(unpacker.unpack(), unpacker.moved)
 
 
-def unpack_body(data: Any, max_structure_size: int, *, is_owned: bool) -> UnpackedBody:
+def unpack_body(
+    data: Any, max_structure_size: int, *, is_owned: bool, max_depth: int = MAX_REQUEST_DEPTH
+) -> UnpackedBody:
     """Unpack a document as :func:`unpack_owned` or :func:`unpackb` does, and tell what is in it."""
     if type(data) is bytes and len(data) < min(LARGE_ITEM, max_structure_size):
         try:
@@ -204,9 +213,10 @@ def unpack_body(data: Any, max_structure_size: int, *, is_owned: bool) -> Unpack
         except _NOT_DECODED:
             pass  # there is more in it, or it is not msgpack
     if is_owned:
-        unpacker = _Unpacker(data.data.toreadonly(), max_structure_size, data)
+        view, buffer = data.data.toreadonly(), data
     else:
-        unpacker = _Unpacker(_flat_view(data), max_structure_size)
+        view, buffer = _flat_view(data), None
+    unpacker = _Unpacker(view, max_structure_size, buffer, max_depth=max_depth)
     value = unpacker.unpack()
     return UnpackedBody(
         value,
@@ -268,6 +278,7 @@ class _Unpacker:
         view: its bytes.
         max_structure_size: limit in bytes, ``None`` for no limit.
         buffer: the same bytes as an array, if it is ours and arrays may be views of it.
+        max_depth: most containers inside each other.
         leaves_are_views: whether long strings and bytes are views of ``view``.
     """
 
@@ -282,9 +293,11 @@ class _Unpacker:
         max_structure_size: int | None,
         buffer: np.ndarray[Any, Any] | None = None,
         *,
+        max_depth: int = MAX_DEPTH,
         leaves_are_views: bool = False,
     ) -> None:
         self.view = view
+        self.max_depth = max_depth
         self.leaves_are_views = leaves_are_views
         self.max_structure_size = max_structure_size
         self.owned = None if buffer is None else buffer.data
@@ -310,7 +323,7 @@ class _Unpacker:
         try:
             return self.read(self.view, 0, 0)
         except RecursionError as exc:
-            raise _too_deep() from exc
+            raise self.too_deep() from exc
         finally:
             if pause_collector:
                 gc.enable()
@@ -579,8 +592,8 @@ class _Unpacker:
             value: a container, or what msgspec has no type of Python's for.
             depth: how many containers it is in.
         """
-        if depth >= MAX_DEPTH:
-            raise _too_deep()
+        if depth >= self.max_depth:
+            raise self.too_deep()
         kind = type(value)
         if kind is dict:
             # All keys before any item, and each once: to begin anew with other keys, at every
@@ -687,6 +700,11 @@ class _Unpacker:
             return array
         return np.ndarray(array.shape, dtype, self.move_down(owned, start, size, shift))
 
+    def too_deep(self) -> ContentTooLarge:
+        return ContentTooLarge(
+            f"the document nests too deeply: at most {self.max_depth} levels are read"
+        )
+
     def position_of(self, text: bytes) -> str:
         """The position of a string that msgspec gave no position for, if there is only one."""
         # Its beginning will do: if that stands there once, so does the whole.
@@ -709,10 +727,6 @@ class _Unpacker:
         self.moved.append(Moved(start, size, bytes(owned[start:source])))
         owned[start : start + size] = owned[source : source + size]
         return owned[start : start + size]
-
-
-def _too_deep() -> ContentTooLarge:
-    return ContentTooLarge(f"the document nests too deeply: at most {MAX_DEPTH} levels are read")
 
 
 def _members(raw: _Raw) -> Iterable[tuple[Any, msgspec.Raw]]:

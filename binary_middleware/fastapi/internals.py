@@ -16,6 +16,7 @@ from types import FunctionType, MethodType
 from typing import Annotated, Any, Final
 
 import fastapi.routing
+import numpy as np
 from fastapi.dependencies import models, utils
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
@@ -362,18 +363,23 @@ def is_observed() -> bool:
     return not _IS_AS_KNOWN or _telemetry() is not None or _handlers() != _OWN_HANDLERS
 
 
-def is_about_bytes_in_json(exc: BaseException) -> bool:
-    """Whether FastAPI raised this as it wrote an answer: it holds bytes that are not UTF-8.
+def unwritten_in_json(exc: BaseException) -> str | None:
+    """Return what FastAPI could not write as JSON: bytes that are not UTF-8, or an array.
 
-    pydantic and ``jsonable_encoder`` tell so in different ways. What an endpoint itself raises is
-    not meant.
+    pydantic and ``jsonable_encoder`` tell so in different ways. ``None`` if ``exc`` is about
+    anything else; what an endpoint itself raises is not meant.
     """
-    if not isinstance(exc, UnicodeDecodeError) and not (
-        isinstance(exc, PydanticSerializationError) and " utf-8 " in str(exc)
-    ):
-        return False
+    frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
     serialize = getattr(getattr(fastapi.routing, "serialize_response", None), "__code__", None)
-    return any(frame.f_code is serialize for frame, _ in traceback.walk_tb(exc.__traceback__))
+    if all(frame.f_code is not serialize for frame in frames):
+        return None
+    message = str(exc) if isinstance(exc, PydanticSerializationError) else ""
+    if isinstance(exc, UnicodeDecodeError) or " utf-8 " in message:
+        return "bytes that are not text"
+    encoded = frames[-1].f_locals.get("obj") if type(exc) is ValueError else None
+    if "<class 'numpy." in message or isinstance(encoded, (np.ndarray, np.generic, complex)):
+        return "an array, or a number that only numpy and Python have"
+    return None
 
 
 def endpoint_context(route: Any, scope: Scope) -> Any:

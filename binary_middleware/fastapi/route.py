@@ -29,10 +29,10 @@ from binary_middleware.fastapi.internals import (
     effective,
     effective_route,
     handler_of,
-    is_about_bytes_in_json,
     is_within,
     makes_fastapis_handler,
     set_handler,
+    unwritten_in_json,
 )
 from binary_middleware.fastapi.request import RouteRequest, take
 from binary_middleware.heads import problem_response
@@ -218,7 +218,7 @@ def _negotiated(
         except Exception as exc:
             # FastAPI makes a 400 of its own of what reading the body raises.
             if exchange.error is None:
-                exchange.error = _bytes_refusal(exc, exchange.options)
+                exchange.error = _json_refusal(exc, exchange.options)
                 raise
             return _refused(exchange)
         finally:
@@ -344,25 +344,26 @@ async def _handle_none_of_ours(handle_json: Handler, request: Request) -> Respon
             exc.body = summarize_input(exc.body, jsonable_encoder)
         raise
     except ValueError as exc:
-        refusal = _bytes_refusal(exc, request.scope.get(SCOPE_KEY))
+        refusal = _json_refusal(exc, request.scope.get(SCOPE_KEY))
         if refusal is None:
             raise
         raise refusal from exc
 
 
-def _bytes_refusal(exc: Exception, options: object) -> NotAcceptable | None:
-    """How to get an answer that JSON cannot hold, ``None`` if ``exc`` is about something else.
+def _json_refusal(exc: Exception, options: object) -> NotAcceptable | None:
+    """How to get a response that JSON cannot hold, ``None`` if ``exc`` is about something else.
 
     The middleware answers with it. Until then an exception is on its way, so that dependencies
     see that there was no answer.
     """
     if not isinstance(options, BinaryOptions) or options.mode == "off":
         return None
-    if not is_about_bytes_in_json(exc):
+    unwritten = unwritten_in_json(exc)
+    if unwritten is None:
         return None
     return NotAcceptable(
-        "the answer holds bytes that are not text, which JSON cannot carry: it can be had with "
-        f"Accept: {options.media_types[0]}, or as base64 if its field is of BinaryBytes"
+        f"the response holds {unwritten}, which JSON cannot carry: send Accept: "
+        f"{options.media_types[0]}, or declare its field as BinaryBytes or NumpyArrayField"
     )
 
 

@@ -10,9 +10,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from binary_middleware.body import send_body
-from binary_middleware.errors import EncodeError
+from binary_middleware.codec import pack_buffers
+from binary_middleware.errors import EncodeError, NotAcceptable
 from binary_middleware.exchange import SCOPE_KEY, Exchange
+from binary_middleware.heads import problem_response
 from binary_middleware.media import JSON
+from binary_middleware.options import MEDIA_TYPES
 from binary_middleware.transcode import dump_json, shown_json
 
 
@@ -119,7 +122,10 @@ class NegotiatedResponse(Response):
         exchange = scope.get(SCOPE_KEY)
         buffers: Sequence[bytes | memoryview]
         if not isinstance(exchange, Exchange) or exchange.plan.answer is None:
-            buffers, media_type = [self.body], JSON
+            try:
+                buffers, media_type = [self.body], JSON
+            except EncodeError:
+                return self._not_acceptable()
         elif exchange.observers.may_see(scope.get("endpoint")):
             return shown_response(
                 exchange,
@@ -141,6 +147,22 @@ class NegotiatedResponse(Response):
             raw_headers=self.raw_headers,
             background=self.background,
         )
+
+    def _not_acceptable(self) -> Response:
+        """Return a refusal, for content that only msgpack can carry.
+
+        Raises:
+            EncodeError: msgpack cannot carry it either.
+        """
+        pack_buffers(self.content)
+        error = NotAcceptable(
+            "the response holds bytes that are not text, which JSON cannot carry: send Accept: "
+            f"{MEDIA_TYPES[0]}, or declare its field as BinaryBytes"
+        )
+        start, buffers = problem_response(error, in_binary=False)
+        response = Response(b"".join(buffers), start["status"], background=self.background)
+        response.raw_headers = start["headers"]
+        return response
 
 
 def shown_response(

@@ -383,10 +383,10 @@ def test_a_length_without_a_body_is_no_size() -> None:
 
 
 def test_there_may_be_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> Any:
+    def fail(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr("binary_middleware.client.flow.unpack_owned", fail)
+    monkeypatch.setattr("binary_middleware.client.flow.unpack_body", fail)
     with (
         answering(response()) as url,
         BinaryClient(url) as client,

@@ -1,10 +1,11 @@
 """Answers that hold bytes which are no text: a JSON client is told how to get them."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Body, Depends, FastAPI
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
@@ -15,8 +16,8 @@ from tests.asgi import MSGPACK
 
 RAW = b"\x89PNG\xff"
 DETAIL = (
-    "the answer holds bytes that are not text, which JSON cannot carry: it can be had with "
-    "Accept: application/msgpack, or as base64 if its field is of BinaryBytes"
+    "the response holds bytes that are not text, which JSON cannot carry: send Accept: "
+    "application/msgpack, or declare its field as BinaryBytes or NumpyArrayField"
 )
 
 
@@ -146,3 +147,32 @@ def test_without_binary_mode_it_stays_an_error_of_the_server() -> None:
     routes(app)
     enable(app, mode="off")
     assert TestClient(app, raise_server_exceptions=False).get("/model").status_code == 500
+
+
+@pytest.mark.parametrize("has_model", [True, False])
+@pytest.mark.parametrize(
+    "value", [np.arange(3), np.datetime64("NaT"), np.timedelta64(5, "s"), np.longdouble(1) / 3]
+)
+def test_arrays_that_nobody_declared(value: Any, has_model: bool) -> None:
+    """A client that sends an array to a field of any type, and wants JSON back."""
+    app = FastAPI()
+
+    @app.post("/", response_model=Any if has_model else None)
+    def echo(anything: Annotated[Any, Body()]) -> Any:
+        return {"anything": anything}
+
+    enable(app)
+    client = TestClient(app)
+    response = client.post("/", content=packb(value), headers={**MSGPACK, "accept": "text/json"})
+    assert response.status_code == 200  # nothing is acceptable, so that it is as the request was
+    response = client.post("/", content=packb(value), headers={**MSGPACK, **ACCEPT_JSON})
+    assert response.status_code == 406
+    assert "an array" in unpackb_or_json(response)["detail"]
+
+
+ACCEPT_JSON = {"accept": "application/json"}
+
+
+def unpackb_or_json(response: Any) -> Any:
+    is_json = "json" in response.headers["content-type"]
+    return response.json() if is_json else unpackb(response.content)

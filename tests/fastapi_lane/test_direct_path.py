@@ -495,7 +495,7 @@ DOCUMENTS: dict[str, bytes] = {
     "circle": packb({"kind": "circle"}),
     "square": packb({"kind": "square", "side": float("inf")}),
     "neither": packb({"kind": b"\xff"}),
-    "deep": b"\x91" * 300 + b"\x01",
+    "deep": b"\x91" * 190 + b"\x01",
     "nothing": b"",
     "malformed": b"\xc1",
     "truncated": packb(ITEM)[:-1],
