@@ -20,6 +20,7 @@ MODULES = sorted(
 LAYERS = [
     "errors",
     "media",
+    "collector",
     "core_schemas",
     "validation",
     "fields",

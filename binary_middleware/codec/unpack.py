@@ -13,10 +13,10 @@ full of them would take half an hour. So maps of many keys that are not strings 
 
 from __future__ import annotations
 
-import gc
 import itertools
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -47,6 +47,7 @@ from binary_middleware.codec.keys import (
 )
 from binary_middleware.codec.long_text import LongText
 from binary_middleware.codec.pack import key_text
+from binary_middleware.collector import collector_paused
 from binary_middleware.errors import ContentTooLarge, DecodeError
 from binary_middleware.fields import parse_dtype
 from binary_middleware.ndarray import (
@@ -314,19 +315,11 @@ class _Unpacker:
         self.unweighed: list[memoryview | bytes] = []
 
     def unpack(self) -> Any:
-        # The collector would look at all objects that were made so far again and again, which can
-        # take longer than to make them, and none of them is garbage. It stops for all threads;
-        # should two of them do this at once, it may come back before the second is done.
-        pause_collector = len(self.view) >= _MUCH and gc.isenabled()
-        if pause_collector:
-            gc.disable()
-        try:
-            return self.read(self.view, 0, 0)
-        except RecursionError as exc:
-            raise self.too_deep() from exc
-        finally:
-            if pause_collector:
-                gc.enable()
+        with collector_paused if len(self.view) >= _MUCH else nullcontext():
+            try:
+                return self.read(self.view, 0, 0)
+            except RecursionError as exc:
+                raise self.too_deep() from exc
 
     def read(self, view: memoryview, start: int, depth: int, sparse: bool = False) -> Any:
         """The value of an item.
