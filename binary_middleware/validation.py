@@ -200,6 +200,13 @@ def errors_of(exc: ValidationError, document: Any) -> Errors:
         message = f"Input should be valid: {count} errors were found"
         return [_error("too_many_errors", message, document)]
     errors: Any = exc.errors(include_url=False)
+    for error in errors:
+        cause = error.get("ctx", {}).get("error")
+        while isinstance(cause, BaseException):
+            # Its frames lead to those that hold the document, and the errors: all of that would
+            # stay until the garbage collector comes by.
+            cause.__traceback__ = None
+            cause = cause.__cause__ or cause.__context__
     return list(errors)
 
 

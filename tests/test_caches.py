@@ -67,6 +67,7 @@ FOR_ONE_CALL = {
     "openapi.schemas.BinarySchemas.__init__.self._twins": "one completion of a document",
     "openapi.schemas.BinarySchemas.__init__.self.added": "one completion of a document",
     "openapi.schemas.BinarySchemas._reference.self.added[name]": "one completion of a document",
+    "serializers._Rewriting.__init__.self._simple": "one building of a serializer",
     "validation._Budget.__init__.self.lists": "one validation",
     "validation._Budget.__init__.self.originals": "one validation",
 }
