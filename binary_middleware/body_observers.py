@@ -86,8 +86,12 @@ class BodyObservers:
         For an endpoint with several routes, it is whether somebody may at any of them. For the
         :attr:`target` of another middleware, it is whether somebody stands in between.
         """
-        found = self._endpoints.get(id(target))
-        return found is None or bool(found.names)
+        return id(target) not in self.unobserved
+
+    @cached_property
+    def unobserved(self) -> frozenset[int]:
+        """The ids of what nobody may look at the bodies of."""
+        return frozenset(key for key, each in self._endpoints.items() if not each.names)
 
     @cached_property
     def _endpoints(self) -> dict[int, _Endpoint]:

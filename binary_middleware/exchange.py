@@ -14,7 +14,6 @@ document here (``keep_document``), which is packed if its text comes through unc
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from operator import itemgetter
 from time import perf_counter
@@ -26,7 +25,7 @@ from starlette.types import Message, Receive, Scope, Send
 from binary_middleware import media, transcode
 from binary_middleware.body import BodyReader, RequestBody, body_too_large, send_body
 from binary_middleware.body_observers import BodyObservers
-from binary_middleware.codec import pack_buffers
+from binary_middleware.codec import DocumentFacts, pack_buffers
 from binary_middleware.coding import TAKEN, decompress
 from binary_middleware.errors import (
     ContentTooLarge,
@@ -52,7 +51,6 @@ from binary_middleware.heads import (
 from binary_middleware.negotiation import Plan, plan_for
 from binary_middleware.options import BinaryOptions, differing_options, endpoint_overrides
 from binary_middleware.record import ExchangeRecord
-from binary_middleware.validation import DocumentFacts
 
 SCOPE_KEY: Final = "binary_middleware"
 """Where a scope holds its exchange; the options in force if the request is none of ours."""
@@ -77,6 +75,7 @@ class Exchange:
             goes out.
         response_started: whether the start of an answer went out.
         is_taken: whether the request's body was taken as it is.
+        compares_text: whether an endpoint is going to call :meth:`is_request_text`.
         stepped_aside: whether a middleware further in took the request over.
         status: the status of the answer, once it started.
         request_size: bytes of the msgpack that came, once it was read, its coding undone.
@@ -94,12 +93,14 @@ class Exchange:
     response_size: int | None = None
     read_seconds = decode_seconds = encode_seconds = 0.0
     _forwards_answer = False
+    _judged_endpoint: object = None  # whose options are in force
     _own_headers: Headers | None = None
     # The request.
     _body_was_asked_for = False
     _reader: BodyReader | None = None
     _body: RequestBody | None = None
     is_taken = False
+    compares_text = False
     _is_decoded = False
     _value: Any = None
     _text: bytes | None = None  # what a reader of the body was given
@@ -203,19 +204,21 @@ class Exchange:
         for each in (self.scope, scope):
             each["headers"][:] = headers
 
-    def _adopt_unseen(self) -> None:
+    def _adopt_unseen(self) -> RequestError | None:
         """Adopt the options of the endpoint, once a router has found it.
 
-        Raises:
-            RequestError: they refuse the request.
+        Returns:
+            The error that they refuse the request with.
         """
-        overrides = endpoint_overrides(self.scope["endpoint"], self._method)
-        if overrides and not self.stepped_aside and self.error is None:
-            options = differing_options(self.options, overrides)
-            if options is not None:
-                error = self.adopt(options, self.scope)
-                if error is not None:
-                    raise error
+        endpoint = self.scope["endpoint"]
+        if endpoint is self._judged_endpoint:
+            return None
+        self._judged_endpoint = endpoint
+        overrides = endpoint_overrides(endpoint, self._method)
+        if not overrides or self.stepped_aside or self.error is not None:
+            return None
+        options = differing_options(self.options, overrides)
+        return None if options is None else self.adopt(options, self.scope)
 
     # The request.
 
@@ -228,7 +231,9 @@ class Exchange:
         if self.error is not None:
             raise self.error
         if not self._body_was_asked_for and "endpoint" in self.scope:
-            self._adopt_unseen()
+            error = self._adopt_unseen()
+            if error is not None:
+                raise error
         if self._forwards_body:
             message = await self._receive()
             if self._takes_no_body and message.get("body"):
@@ -250,7 +255,12 @@ class Exchange:
                     max_structure_size=limits.max_structure_size,
                 )
                 self.decode_seconds = perf_counter() - began
-            self._text = text
+            route = self.scope.get("route")
+            reads_text = hasattr(route, "dependant") and not hasattr(route, "exchanges_objects")
+            if self.compares_text or not reads_text:
+                self._text = text  # an endpoint may ask whether this is what it got
+            else:
+                self._body = None  # which frees its memory for what this route of FastAPI's does
         except RequestError as exc:
             self._forwards_body = True
             if self.response_started:
@@ -357,16 +367,13 @@ class Exchange:
         Raises:
             RequestError: the body is refused.
         """
-        try:
-            return self._decoded()
-        except RequestError as exc:
-            self.error = exc
-            raise
-
-    def _decoded(self) -> Any:
         if not self._is_decoded:
             began = perf_counter()
-            self._value = self.body.unpack(self.options.max_structure_size)
+            try:
+                self._value = self.body.unpack(self.options.max_structure_size)
+            except RequestError as exc:
+                self.error = exc
+                raise
             self._is_decoded = True
             self.decode_seconds = perf_counter() - began
         return self._value
@@ -377,8 +384,7 @@ class Exchange:
         unpacked = self.body.unpacked
         if unpacked is None:
             raise RuntimeError("the body was not decoded")
-        limit = self.options.max_structure_size
-        return DocumentFacts(*unpacked[2:], max_structure_size=limit)
+        return unpacked.facts
 
     # The answer.
 
@@ -443,8 +449,7 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """The ``send`` of the app: a JSON answer leaves as msgpack."""
         if message["type"] == "http.response.start" and "endpoint" in self.scope:
-            with contextlib.suppress(RequestError):  # it is answered once the app is done
-                self._adopt_unseen()
+            self._adopt_unseen()  # an error is sent once the app is done
         if self._forwards_answer:
             await self._send(message)
         elif self.error is not None and not self.response_started:

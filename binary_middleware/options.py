@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
+from types import FunctionType
 from typing import Any, Final, Literal, get_args
 
 from binary_middleware.codec import MAX_STRUCTURE_SIZE
@@ -169,6 +170,8 @@ def endpoint_overrides(endpoint: object, method: str | None = None) -> Overrides
         endpoint: a function, or a class of Starlette's.
         method: of the request, to have those of the method of a class as well.
     """
+    if type(endpoint) is FunctionType:  # as most are
+        return getattr(endpoint, ATTRIBUTE, ())
     while isinstance(endpoint, partial):
         endpoint = endpoint.func
     found: Overrides = getattr(endpoint, ATTRIBUTE, ())

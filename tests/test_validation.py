@@ -26,11 +26,11 @@ from pydantic import (
     model_validator,
 )
 
+from binary_middleware.codec import DocumentFacts
 from binary_middleware.fields import Array, NumpyArrayField
 from binary_middleware.validation import (
     LARGE_STRUCTURE,
     MAX_ERRORS,
-    DocumentFacts,
     DocumentValidator,
 )
 from tests.fields_of_all_kinds import FIELDS, VALUES

@@ -39,12 +39,11 @@ from binary_middleware.client.limits import (
 from binary_middleware.client.package import Kind, open_client, package_of
 from binary_middleware.client.returns import Wanted
 from binary_middleware.client.transfer import Download, ProgressCallback, Upload
-from binary_middleware.codec import MAX_DEPTH, pack_buffers, unpack_body
+from binary_middleware.codec import MAX_DEPTH, DocumentFacts, pack_buffers, unpack_body
 from binary_middleware.errors import BinaryError, ContentTooLarge, EncodeError
 from binary_middleware.media import JSON, is_binary, parse_media_type
 from binary_middleware.options import MEDIA_TYPES, Arrays, Dialect
 from binary_middleware.transcode import dump_json, from_json
-from binary_middleware.validation import DocumentFacts
 
 if TYPE_CHECKING:  # neither has to be installed
     import httpx
@@ -347,7 +346,7 @@ class ClientCore:
             return None, DocumentFacts(0, False, False, limit)
         if form != "json":
             unpacked = unpack_body(body, limit, is_owned=True, max_depth=MAX_DEPTH)
-            return unpacked.value, DocumentFacts(*unpacked[2:], max_structure_size=limit)
+            return unpacked.value, unpacked.facts
         text = body.tobytes()
         if len(text) > limit and json_structure_size(text) > limit:
             raise ContentTooLarge(

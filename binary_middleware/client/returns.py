@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from binary_middleware.codec import DocumentFacts
 from binary_middleware.fields import as_ndarray, from_map
-from binary_middleware.validation import DocumentFacts, DocumentValidator
+from binary_middleware.validation import DocumentValidator
 
 UNIONS: Final = (Union, types.UnionType)
 """What ``get_origin`` gives for either way to write a union."""

@@ -109,17 +109,25 @@ class Unpacked(NamedTuple):
     moved: list[Moved]
 
 
+class DocumentFacts(NamedTuple):
+    """What is known about a decoded document before it is validated."""
+
+    structure_size: int
+    """Bytes of structure that were counted while it was decoded."""
+    holds_arrays: bool
+    """Whether it holds arrays, numpy scalars, or other objects that JSON cannot hold."""
+    holds_scalars: bool
+    """Whether some of them convert to a number: arrays of one element, numpy scalars."""
+    max_structure_size: int
+    """The limit of structure, in bytes."""
+
+
 class UnpackedBody(NamedTuple):
     """A document, what is known about it, and how its buffer differs from what was received."""
 
     value: Any
     moved: list[Moved]
-    structure_size: int
-    """Bytes that were counted as structure."""
-    holds_arrays: bool
-    """Whether it holds arrays, numpy scalars, or values of Chains' maps."""
-    holds_scalars: bool
-    """Whether some of them convert to a number: arrays of one element, numpy scalars."""
+    facts: DocumentFacts
 
 
 def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
@@ -210,7 +218,8 @@ def unpack_body(
     """Unpack a document as :func:`unpack_owned` or :func:`unpackb` does, and tell what is in it."""
     if type(data) is bytes and len(data) < min(LARGE_ITEM, max_structure_size):
         try:
-            return UnpackedBody(_decode_plain(data), [], len(data), False, False)
+            facts = DocumentFacts(len(data), False, False, max_structure_size)
+            return UnpackedBody(_decode_plain(data), [], facts)
         except _NOT_DECODED:
             pass  # there is more in it, or it is not msgpack
     if is_owned:
@@ -219,13 +228,13 @@ def unpack_body(
         view, buffer = _flat_view(data), None
     unpacker = _Unpacker(view, max_structure_size, buffer, max_depth=max_depth)
     value = unpacker.unpack()
-    return UnpackedBody(
-        value,
-        unpacker.moved,
+    facts = DocumentFacts(
         unpacker.structure_size,
         unpacker.holds_arrays,
         unpacker.holds_scalars,
+        max_structure_size,
     )
+    return UnpackedBody(value, unpacker.moved, facts)
 
 
 _Raw = dict[Any, msgspec.Raw] | list[msgspec.Raw]

@@ -15,9 +15,10 @@ from typing import Any, Final, overload
 
 from fastapi.dependencies.models import Dependant
 
+from binary_middleware.codec import DocumentFacts
 from binary_middleware.exchange import Exchange
 from binary_middleware.fastapi.internals import type_adapter
-from binary_middleware.validation import DocumentFacts, DocumentValidator
+from binary_middleware.validation import DocumentValidator
 
 current_exchange: Final[ContextVar[Exchange | None]] = ContextVar(
     "binary_middleware_exchange", default=None

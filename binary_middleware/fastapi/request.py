@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fastapi.exceptions import HTTPException
 from starlette.requests import Request
@@ -55,17 +55,22 @@ class RouteRequest(BinaryRequest):
             raise HTTPException(400, "There was an error parsing the body") from exc
 
 
+class _Classes(NamedTuple):
+    """The classes that stand for an app's own class of requests."""
+
+    taken: type[Request] | None
+    """For a body that was taken; ``None`` if the app's class reads bodies in a way of its own."""
+    text: type[Request]
+    """For a body that is read as JSON text."""
+
+
 @lru_cache(maxsize=256)
-def _request_class(kind: type[Request], read: type[Request]) -> type[Request]:
-    """Return the class that stands for an app's own class of requests.
-
-    It reads as ``read`` does, where the app's class does not read in a way of its own.
-    """
-    return type(kind.__name__, (kind, read), {}) if kind is not Request else read
-
-
-def _reads_its_own_way(kind: type[Request]) -> bool:
-    return any(getattr(kind, name) is not getattr(Request, name) for name in _READERS)
+def _request_classes(kind: type[Request]) -> _Classes:
+    if kind is Request:
+        return _Classes(RouteRequest, TextRequest)
+    taken, text = (type(kind.__name__, (kind, read), {}) for read in (RouteRequest, TextRequest))
+    own_way = any(getattr(kind, name) is not getattr(Request, name) for name in _READERS)
+    return _Classes(None if own_way else taken, text)
 
 
 _READERS: Final = ("body", "json", "stream", "receive")
@@ -79,15 +84,13 @@ def take(exchange: Exchange, request: Request) -> Request:
     """
     if exchange.plan.request is None:
         return request
-    kind = type(request)
-    if _reads_its_own_way(kind) or not take_body(exchange, request.receive):
-        read: type[Request] = TextRequest
-    else:
-        read = RouteRequest
-    request_class = _request_class(kind, read)
-    taken = request_class.__new__(request_class)  # the app's own may have an ``__init__``
+    classes = _request_classes(type(request))
+    is_taken = classes.taken is not None and take_body(exchange, request.receive)
+    request_class: Any = classes.taken if is_taken else classes.text
+    taken: Request = request_class.__new__(request_class)  # the app's may have an ``__init__``
     vars(taken).update(vars(request), exchange=exchange)
-    if read is RouteRequest:
+    exchange.compares_text = not is_taken
+    if is_taken:
         request._receive = _as_text(exchange, request.receive)
     return taken
 

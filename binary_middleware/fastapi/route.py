@@ -188,13 +188,15 @@ def _negotiated(
     route: object,
     reads_body: bool,
 ) -> Handler:
+    route_id = id(route)
+
     async def handle(request: Request) -> Response:
         exchange = request.scope.get(SCOPE_KEY)
         if not isinstance(exchange, Exchange):
             return await _handle_none_of_ours(handle_json, request)
         answers_in_binary = exchange.plan.answer is not None
         goes_direct = direct if answers_in_binary and can_go_direct(request) else None
-        is_shown = answers_in_binary and exchange.observers.may_see(route)
+        is_shown = answers_in_binary and route_id not in exchange.observers.unobserved
         # A body that the route does not declare is left to whoever reads it: as JSON text.
         taken = take(exchange, request) if reads_body else request
         is_taken = taken is not request

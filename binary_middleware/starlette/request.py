@@ -32,7 +32,8 @@ def take_body(exchange: Exchange, receive: Receive) -> bool:
         Whether it was taken. If not, it is to be read as JSON text, and compared with what
         ``Exchange.is_request_text`` knows.
     """
-    return _innermost(receive) == exchange.receive and exchange.take_request()
+    own: Receive = exchange.receive
+    return (receive == own or _innermost(receive) == own) and exchange.take_request()
 
 
 def _innermost(receive: Any) -> Any:
@@ -164,6 +165,8 @@ async def read(request: Request, type_: Any = Any) -> Any:
         if not len(exchange.body):
             raise InvalidBody(400, "Bad Request", "the body is empty")
     else:
+        if isinstance(exchange, Exchange):
+            exchange.compares_text = True
         text = await request.body()
         if not isinstance(exchange, Exchange) or not exchange.is_request_text(text):
             return _validated_json(type_, text)
