@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -34,7 +34,6 @@ from pydantic_core import (
     core_schema,
 )
 
-from binary_middleware.collector import collector_paused
 from binary_middleware.core_schemas import rewrite_schema
 from binary_middleware.fields import as_ndarray, dtype_spec, from_map, is_array_like, to_map
 
@@ -181,11 +180,8 @@ class DocumentSerializer:
             RecursionError: it nests too deeply, or holds itself.
         """
         serializer = self._with_times if keeps_times else self._serializer
-        # What pydantic makes by itself, it makes without the collector's running.
-        makes_carriers = serializer is not self.original
         try:
-            with collector_paused if makes_carriers else _NOTHING:
-                document = serializer.to_python(value, mode="json", fallback=_Unknown, **how)
+            document = serializer.to_python(value, mode="json", fallback=_Unknown, **how)
         except PydanticSerializationError as exc:
             if str(exc).endswith("RecursionError"):  # all that pydantic keeps of one
                 raise RecursionError("the object nests too deeply, or holds itself") from exc
@@ -195,7 +191,6 @@ class DocumentSerializer:
         return document.value if type(document) is Carrier else document
 
 
-_NOTHING: Final = nullcontext()
 _KEPT_AT: Final = "__binary_document_serializer__"
 _SETTINGS: Final = frozenset(
     {

@@ -17,7 +17,6 @@ from pydantic_core import to_jsonable_python
 
 from binary_middleware.codec.chains import chains_map, has_odd_offset
 from binary_middleware.codec.headers import header_size
-from binary_middleware.collector import collector_paused
 from binary_middleware.errors import EncodeError
 from binary_middleware.fields import as_ndarray, dtype_spec, is_array_like, to_buffer
 from binary_middleware.ndarray import array_map, complex_map, scalar_value
@@ -75,10 +74,7 @@ def pack_buffers(
     if dialect not in ("plain", "chains"):
         raise ValueError(f"dialect must be 'plain' or 'chains', got {dialect!r}")
     try:
-        if is_plain(obj):
-            return [_encode(obj)]
-        with collector_paused:
-            return _Packer(arrays, dialect).pack(obj)
+        return [_encode(obj)] if is_plain(obj) else _Packer(arrays, dialect).pack(obj)
     except RecursionError as exc:
         raise EncodeError("the object nests too deeply, or holds itself") from exc
     except (OverflowError, UnicodeError) as exc:

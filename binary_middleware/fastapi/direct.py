@@ -24,6 +24,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from binary_middleware.collector import collector_paused
 from binary_middleware.exchange import Exchange
 from binary_middleware.fastapi.answer import StandIn, pack_document
 from binary_middleware.fastapi.body_fields import binary_field, with_binary_fields
@@ -109,6 +110,12 @@ def direct_handler(route: Any, stand_in: StandIn) -> DirectHandler | None:
             raise ResponseValidationError(
                 errors=errors, body=result, endpoint_ctx=endpoint_context(route, request.scope)
             )
+        if (exchange.request_size or 0) < _MANY_OBJECTS:
+            return respond(exchange, content, solved, is_shown)
+        with collector_paused:
+            return respond(exchange, content, solved, is_shown)
+
+    def respond(exchange: Exchange, content: Any, solved: Any, is_shown: bool) -> Response:
         keeps_times = exchange.options.dialect == "chains"
         document = stand_in.dump(content, keeps_times=keeps_times, **how)
 
@@ -136,6 +143,9 @@ def direct_handler(route: Any, stand_in: StandIn) -> DirectHandler | None:
     return handle
 
 
+_MANY_OBJECTS: Final = 256 * 1024
+"""Bytes of a request from which its response may be made of so many objects that the garbage
+collector would take most of the time."""
 _HOW: Final = {
     "include": None,
     "exclude": None,
