@@ -1,4 +1,4 @@
-"""``BinaryRoute``: a FastAPI route with two handlers, one for JSON and one for objects."""
+"""``BinaryRoute``: a FastAPI route with handlers for JSON text and for objects."""
 
 from __future__ import annotations
 
