@@ -253,6 +253,7 @@ class Exchange:
                     body.unpack_views(limits.max_structure_size),
                     max_size=limits.json_size_limit,
                     max_structure_size=limits.max_structure_size,
+                    may_hold_maps=body.may_contain(b"data"),
                 )
                 self.decode_seconds = perf_counter() - began
             route = self.scope.get("route")

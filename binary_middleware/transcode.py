@@ -57,7 +57,11 @@ backslash would take longer than everything else."""
 
 
 def to_json(
-    value: Any, *, max_size: int | None = None, max_structure_size: int | None = None
+    value: Any,
+    *,
+    max_size: int | None = None,
+    max_structure_size: int | None = None,
+    may_hold_maps: bool = True,
 ) -> bytes:
     """JSON text, in UTF-8, of a msgpack document.
 
@@ -70,13 +74,16 @@ def to_json(
         max_size: limit in bytes for the text; ``None`` for no limit.
         max_structure_size: limit in bytes that bounds how much Python code converts; ``None`` for
             no limit.
+        may_hold_maps: whether string-keyed array maps may be in it: not if no string is ``data``.
 
     Raises:
         ContentTooLarge: nested too deeply, over ``max_size``, or too much to convert.
     """
     try:
         writer = _Writer(max_size, Conversions(max_structure_size))
-        return writer.write(_replace_maps(value, writer.array_of_binary_map))
+        if may_hold_maps:
+            value = _replace_maps(value, writer.array_of_binary_map)
+        return writer.write(value)
     except RecursionError as exc:
         raise ContentTooLarge("the document nests too deeply") from exc
 
