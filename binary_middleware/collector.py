@@ -7,12 +7,13 @@ long as to make them.
 from __future__ import annotations
 
 import gc
+from contextlib import AbstractContextManager
 from threading import Lock
 from types import TracebackType
 from typing import Final
 
 
-class _Pause:
+class _Pause(AbstractContextManager[None]):
     """Pauses the collector for all threads, until the last of those who asked for it is done."""
 
     def __init__(self) -> None:
@@ -39,5 +40,9 @@ class _Pause:
                 gc.enable()
 
 
-collector_paused: Final = _Pause()
-"""A context in which the garbage collector does not run; it may be entered within itself."""
+_PAUSE: Final = _Pause()
+
+
+def collector_paused() -> AbstractContextManager[None]:
+    """Return a context in which the collector does not run; it may be entered within itself."""
+    return _PAUSE

@@ -1605,7 +1605,7 @@ def _check_range(array: np.ndarray[Any, Any], target: np.dtype[Any]) -> None:
             (block.astype(target) == block.astype(target.kind, copy=False)).all()
             for block in _blocks(array)
         )
-    elif target.kind == "V" and target.itemsize:
+    elif target.kind == "V" and target.isbuiltin != 2 and target.itemsize:
         fits = array.itemsize <= target.itemsize
     elif target.kind in "Mm" and np.can_cast(array.dtype, target, "safe"):
         there_and_back = array.astype(target).astype(array.dtype)

@@ -41,7 +41,8 @@ def asked(scope: Scope) -> Asked:
     """Read from a request what a plan depends on.
 
     A body is announced by Content-Length or Transfer-Encoding (RFC 9112 §6.3). HTTP/2 and HTTP/3
-    need neither: there a Content-Type has to do.
+    need neither, and test clients and adapters send neither with HTTP/1.1: there a Content-Type has
+    to do, with methods that usually have a body.
     """
     content_type = accept = None
     has_body = has_length = False
@@ -55,9 +56,10 @@ def asked(scope: Scope) -> Asked:
             has_body = has_body or value.strip(b" 0") != b""
         elif name == b"transfer-encoding":
             has_body = True
+    can_mirror = scope["method"] not in ("GET", "HEAD")
     if content_type is not None and not (has_body or has_length):
-        has_body = not scope.get("http_version", "1.1").startswith("1")
-    return content_type, accept, scope["method"] not in ("GET", "HEAD"), has_body
+        has_body = can_mirror or not scope.get("http_version", "1.1").startswith("1")
+    return content_type, accept, can_mirror, has_body
 
 
 class Plan(NamedTuple):

@@ -41,7 +41,8 @@ MSGPACK = "application/msgpack"
 @pytest.mark.parametrize(
     ("http_version", "headers", "has_body"),
     [
-        ("1.1", [("content-type", MSGPACK)], False),
+        ("1.1", [("content-type", MSGPACK)], True),  # of a test client, or an adapter
+        ("1.1", [("accept", MSGPACK)], False),
         ("1.1", [("content-type", MSGPACK), ("content-length", "0")], False),
         ("1.1", [("content-length", "1"), ("content-type", MSGPACK)], True),
         ("1.1", [("transfer-encoding", "chunked")], True),
@@ -55,6 +56,11 @@ def test_whether_a_body_is_announced(
     http_version: str, headers: list[tuple[str, str]], has_body: bool
 ) -> None:
     assert asked(http_scope(headers=headers, http_version=http_version))[3] is has_body
+
+
+def test_get_has_no_body_that_nothing_announces() -> None:
+    scope = http_scope("GET", headers=[("content-type", MSGPACK)], http_version="1.1")
+    assert asked(scope)[3] is False
 
 
 def test_fields_that_come_several_times() -> None:

@@ -324,7 +324,7 @@ class _Unpacker:
         self.unweighed: list[memoryview | bytes] = []
 
     def unpack(self) -> Any:
-        with collector_paused if len(self.view) >= _MUCH else nullcontext():
+        with collector_paused() if len(self.view) >= _MUCH else nullcontext():
             try:
                 return self.read(self.view, 0, 0)
             except RecursionError as exc:

