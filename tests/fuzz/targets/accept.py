@@ -71,11 +71,12 @@ def _check_plan(content_type: str | None, accept: str | None, options: BinaryOpt
         assert len(ranges) == plan.accept.count(",") + 1  # all of them have a weight that is one
         for range_ in ranges:
             assert not is_binary(range_.media_type.essence, options.media_types)
-    if options.mode == "require":
+    if plan.refusal is not None and plan.refusal.status == 400:
+        assert "," in (content_type or "")  # several media types, in any mode
+    elif options.mode == "require":
         assert isinstance(plan.refusal, (NotAcceptable, UnsupportedMediaType, type(None)))
         assert plan.refusal is not None or plan.answer is not None
-    else:  # several media types are 400 in any mode
-        assert plan.refusal is None or "," in (content_type or "")
-        assert plan.refusal is None or plan.refusal.status == 400
+    else:
+        assert plan.refusal is None
     nothing = plan.request is None and plan.answer is None and plan.refusal is None
     assert plan.is_none_of_ours is nothing
