@@ -133,7 +133,7 @@ class _Writer:
         """What ``json`` does not know, of the types that ``codec`` returns."""
         if isinstance(value, (np.ndarray, np.generic)):
             array = np.asarray(value)
-            self.conversions.count(1 + count_fields(array.dtype), TEXT_CONVERSION)
+            self.conversions.count(1 + 2 * count_fields(array.dtype), TEXT_CONVERSION)
             return {
                 "shape": list(array.shape),
                 "dtype": dtype_spec(array.dtype),

@@ -251,7 +251,6 @@ def _plain(place: Any, endpoint: Callable[..., Any], change: Change, key: str) -
     return found
 
 
-@pytest.mark.usefixtures("serving_path")
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("place", PLACES, ids=lambda f: f.__name__[1:])
 @pytest.mark.parametrize("endpoint", [echo, echo_async], ids=lambda f: f.__name__)
