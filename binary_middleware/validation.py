@@ -32,6 +32,7 @@ from pydantic_core import (
     core_schema,
 )
 
+from binary_middleware import fields
 from binary_middleware.codec import DocumentFacts
 from binary_middleware.core_schemas import rewrite_schema
 
@@ -81,7 +82,10 @@ class DocumentValidator:
         Returns:
             The validated value and no errors, or ``None`` and at least one error.
         """
-        if not facts.holds_arrays and facts.structure_size <= self._small_size:
+        is_plain = not facts.holds_arrays or (
+            self._needs_no_guard and not facts.holds_scalars and type(document) is dict
+        )
+        if is_plain and facts.structure_size <= self._small_size:
             # As most documents are; otherwise this comes to the same as what follows.
             try:
                 validate = self.adapter.validator.validate_python
@@ -103,6 +107,32 @@ class DocumentValidator:
         if not _holds_at_most(values, document):
             return first
         return self._validate(document, facts, from_attributes, fail_fast=False) or first
+
+    @cached_property
+    def _needs_no_guard(self) -> bool:
+        """Whether a map with arrays of several elements means to pydantic what it means to us.
+
+        That is a model of array fields and of leaves, each of which refuses an array with one
+        error.
+        """
+        models = 0
+        is_known = True
+
+        def look(node: dict[str, Any]) -> dict[str, Any]:
+            nonlocal models, is_known
+            kind = node["type"]
+            models += kind == "model"
+            if kind == "function-plain":
+                function = node["function"]["function"]
+                is_known &= getattr(function, "__module__", "") == fields.__name__
+            else:
+                is_known &= kind in _PLAIN_NODES
+            if node.get("custom_init") or node.get("root_model"):
+                is_known = False
+            return node
+
+        rewrite_schema(self.adapter.core_schema, validation=look)
+        return is_known and models == 1 and self.adapter.core_schema["type"] == "model"
 
     @cached_property
     def _small_size(self) -> int:
@@ -213,6 +243,14 @@ def errors_of(exc: ValidationError, document: Any) -> Errors:
 
 def _error(type_: str, message: str, document: Any) -> dict[str, Any]:
     return {"type": type_, "loc": (), "msg": message, "input": document}
+
+
+_PLAIN_NODES: Final = frozenset(
+    {
+        *("bool", "bytes", "default", "float", "int", "model", "model-field", "model-fields"),
+        *("none", "nullable", "str"),
+    }
+)
 
 
 class _NoGuard(Exception):

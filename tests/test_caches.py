@@ -52,6 +52,7 @@ BY_THE_APP = {
     "serializers.DocumentSerializer._with_times": "types that the app wrote down",
     "starlette.request._kept_validator": "types that the app wrote down",
     "validation.DocumentValidator.__init__.self._built": "types that the app wrote down",
+    "validation.DocumentValidator._needs_no_guard": "types that the app wrote down",
     "validation.DocumentValidator._small_size": "types that the app wrote down",
     "validation.DocumentValidator._errors_per_value": "types that the app wrote down",
     "validation._bounded_keys": "numbers of fields of the app's models",
