@@ -144,15 +144,6 @@ def make_overrides(**options: Any) -> Overrides:
     return tuple((name, getattr(checked, name)) for name in sorted(options))
 
 
-def make_options(**options: Any) -> BinaryOptions:
-    """``BinaryOptions(**options)``, with a message that names the options if one is unknown.
-
-    Raises:
-        ValueError: an option is unknown or wrong, or two of them contradict each other.
-    """
-    return with_overrides(BinaryOptions(), make_overrides(**options))
-
-
 def with_overrides(options: BinaryOptions, *layers: Overrides) -> BinaryOptions:
     """Options with those of nearer places on top, the nearest last."""
     changes = {name: value for layer in layers for name, value in layer}

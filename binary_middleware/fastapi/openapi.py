@@ -80,7 +80,8 @@ def _operations_of(app: FastAPI, document: Mapping[str, Any]) -> OperationOf:
     def operation_of(template: str, method: str) -> BinaryOperation:
         found = resolver.find(template, method)
         options = options_of(resolver, document, template, method, found)
-        if found is None or not isinstance(found.original, BinaryRoute):
+        is_binary = found is not None and isinstance(found.original, BinaryRoute)
+        if found is None or not is_binary or getattr(found.route, "json_lane_reason", None):
             # On the JSON lane, if there is a middleware that makes one.
             return BinaryOperation(options if resolver.has_inner else replace(options, mode="off"))
         route = found.route

@@ -314,28 +314,36 @@ def _reason(route: APIRoute, owner: Any) -> str | None:
     handler = handler_of(owner.app)
     if handler is None:
         return "its app is not what FastAPI made of it"
-    dependant = owner.dependant
-    copied = replace(dependant)  # integrations wrap ``call`` with each handler
     try:
-        with effective(route, owner), _replaced(owner, dependant=copied):
-            made_now = route.get_route_handler()
+        made_now, copied = _make_handler(route, owner)
     except Exception as exc:
         return f"its class cannot make a handler again: {exc!r}"
-    if not are_same(handler, made_now, {id(copied): dependant}):
+    if not are_same(handler, made_now, {id(copied): owner.dependant}):
         return "its handler is not the one that FastAPI would make for it now"
     return None
 
 
 def _adopt(route: APIRoute, owner: Any) -> str | None:
-    dependant = owner.dependant
-    copied = replace(dependant)
+    """Give an owner a handler for binary clients; returns why that cannot be done, if it cannot."""
     try:
-        with effective(route, owner), _replaced(owner, dependant=copied):
-            handle_binary = route.get_route_handler()
+        handle_binary, copied = _make_handler(route, owner)
     except Exception as exc:
         return f"its class cannot make a handler again: {exc!r}"
-    set_handler(owner, _adopted(handler_of(owner.app), handle_binary, dependant, copied))
+    handle_json = handler_of(owner.app)
+    set_handler(owner, _adopted(handle_json, handle_binary, owner.dependant, copied))
     return None
+
+
+def _make_handler(route: APIRoute, owner: Any) -> tuple[Handler, Dependant]:
+    """Have the class of a route make a handler, as FastAPI does.
+
+    Returns:
+        The handler, and the copy of the dependant that it reads: integrations wrap
+        ``dependant.call`` with each handler that is made.
+    """
+    copied = replace(owner.dependant)
+    with effective(route, owner), _replaced(owner, dependant=copied):
+        return route.get_route_handler(), copied
 
 
 async def _handle_none_of_ours(handle_json: Handler, request: Request) -> Response:

@@ -7,11 +7,11 @@ import inspect
 import logging
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request
 from fastapi.dependencies.utils import get_parameterless_sub_dependant
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
@@ -19,8 +19,8 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from binary_middleware import NumpyArrayField, packb, unpackb
-from binary_middleware.fastapi import enable
+from binary_middleware import BinaryMiddleware, NumpyArrayField, packb, unpackb
+from binary_middleware.fastapi import complete_openapi, enable
 from tests.asgi import MSGPACK
 from tests.fastapi_lane.conftest import Lanes, NotesAnswers, same
 
@@ -363,3 +363,29 @@ def test_integration_that_wraps_the_call_does_so_once(monkeypatch: pytest.Monkey
                 response = client.post(path, content=packb({"array": ARRAY}), headers=headers)
                 assert response.status_code == 200
                 assert calls == [path], (place, accept)
+
+
+@pytest.mark.parametrize("place", [_route_on_app, _context_of_router], ids=lambda f: f.__name__[1:])
+def test_document_tells_which_lane_a_route_is_on(place: Any) -> None:
+    """The object lane takes arrays and bytes as they are, the JSON lane what JSON has of them."""
+
+    def picture(raw: Annotated[bytes, Body()]) -> None: ...
+
+    def content(app: FastAPI) -> Any:
+        return app.openapi()["paths"]["/echo"]["post"]["requestBody"]["content"][OBJECTS]
+
+    def enabled(change: Change | None) -> Any:
+        app = FastAPI()
+        route = place(app, picture)
+        if change is not None:
+            change(route)
+        enable(app)
+        app.openapi_schema = None
+        return content(app)
+
+    plain = FastAPI()
+    plain.post("/echo")(picture)
+    plain.add_middleware(BinaryMiddleware)
+    complete_openapi(plain)
+    assert enabled(GUARDS["app"]) == content(plain)
+    assert enabled(None) != content(plain)
