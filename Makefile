@@ -40,7 +40,7 @@ serve: $(VENV)/.installed-example
 # In a process for each core, up to four: some tests take memory.
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 \
-	  --ignore=tests/heavy --ignore=tests/frameworks --ignore=tests/browser
+	  --ignore=tests/integration
 
 # All tests, unless TESTS names some.
 test-all: $(VENV)/.installed-heavy browser nginx
@@ -63,19 +63,19 @@ nginx:
 	else echo "nginx is not there: the tests behind it will be skipped"; fi
 
 OLDEST := .venv-oldest
-$(OLDEST)/.installed: pyproject.toml tests/frameworks/oldest.txt
+$(OLDEST)/.installed: pyproject.toml tests/integration/frameworks/oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(OLDEST)/bin/python -m pip install --quiet --editable . --group test \
-	  --constraint tests/frameworks/oldest.txt
+	  --constraint tests/integration/frameworks/oldest.txt
 	@touch $@
 
 # Left out is what these versions do not have: FastAPI's own limit of bodies, and a deque under Any.
 test-oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest tests/fastapi_lane tests/test_starlette_lane.py \
-	  tests/test_middleware.py tests/test_over_the_wire.py tests/frameworks/test_fastapi_ways.py \
+	$(OLDEST)/bin/python -m pytest tests/fastapi tests/starlette/test_lane.py \
+	  tests/asgi/test_middleware.py tests/asgi/test_over_the_wire.py tests/integration/frameworks/test_fastapi_ways.py \
 	  -k "not own_limit and not containers"
-	$(OLDEST)/bin/python -m pytest tests/frameworks/test_frameworks.py \
+	$(OLDEST)/bin/python -m pytest tests/integration/frameworks/test_frameworks.py \
 	  -k "uvicorn-raw or uvicorn-starlette or uvicorn-fastapi"
 
 FUZZ_SECONDS ?= 60

@@ -1,22 +1,22 @@
 """Binary mode for ASGI apps: arrays and bytes as msgpack, JSON for everybody else."""
 
-from binary_middleware.codec import packb, unpackb
-from binary_middleware.endpoint import binary
+from binary_middleware._asgi.endpoint_options import binary_options
+from binary_middleware._asgi.exchange import get_exchange_info
+from binary_middleware._routing.rules import RouteRule
 from binary_middleware.errors import (
     BinaryError,
     ContentTooLarge,
     DecodeError,
     EncodeError,
     NotAcceptable,
-    RequestError,
+    RejectedRequest,
     UnsupportedMediaType,
 )
-from binary_middleware.exchange import record_of
+from binary_middleware.exchange_info import ExchangeInfo
 from binary_middleware.fields import NumpyArrayField
+from binary_middleware.formats.msgpack import packb, unpackb
 from binary_middleware.middleware import BinaryMiddleware
 from binary_middleware.options import BinaryOptions
-from binary_middleware.record import ExchangeRecord
-from binary_middleware.rules import RouteRule
 
 __all__ = [
     "BinaryError",
@@ -25,15 +25,15 @@ __all__ = [
     "ContentTooLarge",
     "DecodeError",
     "EncodeError",
-    "ExchangeRecord",
+    "ExchangeInfo",
     "NotAcceptable",
     "NumpyArrayField",
-    "RequestError",
+    "RejectedRequest",
     "RouteRule",
     "UnsupportedMediaType",
-    "binary",
+    "binary_options",
+    "get_exchange_info",
     "packb",
-    "record_of",
     "unpackb",
 ]
 

@@ -4,7 +4,7 @@ Tree::
 
     BinaryError (a ValueError)
     ├── EncodeError                 a value has no place in msgpack
-    └── RequestError                a request that is refused, with its HTTP status
+    └── RejectedRequest                a request that is refused, with its HTTP status
         ├── DecodeError             400  not msgpack, or msgpack that we do not take
         ├── ContentTooLarge         413  a body, structure or depth over its limit
         ├── UnsupportedMediaType    415  a media type or content coding that is not taken
@@ -28,7 +28,7 @@ class EncodeError(BinaryError):
     """A value cannot be carried in msgpack without changing it."""
 
 
-class RequestError(BinaryError):
+class RejectedRequest(BinaryError):
     """A request that is refused.
 
     Attributes:
@@ -54,7 +54,7 @@ class RequestError(BinaryError):
         }
 
 
-class DecodeError(RequestError):
+class DecodeError(RejectedRequest):
     """The body is not msgpack, or holds something that is refused.
 
     The message names the position in the body where it is known, or the place in the document.
@@ -73,21 +73,21 @@ class DecodeError(RequestError):
         return f"{message} (in {self._place.removeprefix('.')})" if self._place else message
 
 
-class ContentTooLarge(RequestError):
+class ContentTooLarge(RejectedRequest):
     """The body is larger, wider or deeper than its limits allow. The message names the limit."""
 
     status = 413
     title = "Content Too Large"
 
 
-class UnsupportedMediaType(RequestError):
+class UnsupportedMediaType(RejectedRequest):
     """The media type or the content coding of the body is not taken here."""
 
     status = 415
     title = "Unsupported Media Type"
 
 
-class NotAcceptable(RequestError):
+class NotAcceptable(RejectedRequest):
     """None of the media types that the client accepts is offered here."""
 
     status = 406

@@ -4,7 +4,7 @@ This file imports numpy and pydantic and nothing else, so that a client can copy
 code base and have the same fields as the server::
 
     class Picture(BaseModel):
-        pixels: Annotated[NDArray[np.uint8], Array(None, None, 3)]
+        pixels: Annotated[NDArray[np.uint8], ArraySpec(None, None, 3)]
         histogram: Float64Array
         more: NumpyArrayField  # an array of any dtype and shape
         png: BinaryBytes
@@ -59,7 +59,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 __all__ = [
-    "Array",
+    "ArraySpec",
     "BinaryBytes",
     "BoolArray",
     "BoundArray",
@@ -831,14 +831,14 @@ _BOUND: Final = "binary_middleware_array"
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class Array:
+class ArraySpec:
     """The annotation of a field whose value is an array: its shape, and how it is converted.
 
     ::
 
         class Batch(BaseModel):
-            images: Annotated[NDArray[np.uint8], Array("batch", None, None, 3)]
-            weights: Annotated[NDArray[np.float32], Array("batch", casting="safe", finite=True)]
+            images: Annotated[NDArray[np.uint8], ArraySpec("batch", None, None, 3)]
+            weights: Annotated[NDArray[np.float32], ArraySpec("batch", casting="safe", finite=True)]
 
     The dtype is that of the annotated type. A scalar type of no one dtype (``np.floating``,
     ``np.str_``) stands for all of its kind, ``np.float32 | np.float64`` for either of the two, and
@@ -943,7 +943,9 @@ class Array:
         """
         source = without_alias(source)
         if (get_origin(source) or source) is not np.ndarray:
-            raise TypeError(f"Array annotates a numpy array, such as NDArray[...], not {source!r}")
+            raise TypeError(
+                f"ArraySpec annotates a numpy array, as in NDArray[...], not {source!r}"
+            )
         shape, dtype = get_args(source) or (Any, np.dtype[Any])
         return _scalar_types(*(get_args(dtype) or (Any,))), _declared_shape(shape)
 
@@ -973,7 +975,7 @@ class Array:
         """These settings, together with what the type that they annotate tells."""
         return BoundArray(self, *self.declared(source))
 
-    def over(self, inner: Array | None) -> Array:
+    def over(self, inner: ArraySpec | None) -> ArraySpec:
         """These settings, and those of ``inner`` where nothing is set here."""
         if inner is None:
             return self
@@ -1085,7 +1087,7 @@ class BoundArray:
     """
 
     def __init__(
-        self, array: Array, types: tuple[Any, ...], declared: tuple[Size, ...] | None
+        self, array: ArraySpec, types: tuple[Any, ...], declared: tuple[Size, ...] | None
     ) -> None:
         self.array = array
         self.exact, self.categories = _dtypes(types, array.dtype)
@@ -1639,20 +1641,20 @@ def _blocks(array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
             yield np.asarray(block)
 
 
-BoolArray = Annotated[NDArray[np.bool_], Array()]
-Int8Array = Annotated[NDArray[np.int8], Array()]
-Int16Array = Annotated[NDArray[np.int16], Array()]
-Int32Array = Annotated[NDArray[np.int32], Array()]
-Int64Array = Annotated[NDArray[np.int64], Array()]
-UInt8Array = Annotated[NDArray[np.uint8], Array()]
-UInt16Array = Annotated[NDArray[np.uint16], Array()]
-UInt32Array = Annotated[NDArray[np.uint32], Array()]
-UInt64Array = Annotated[NDArray[np.uint64], Array()]
-Float16Array = Annotated[NDArray[np.float16], Array()]
-Float32Array = Annotated[NDArray[np.float32], Array()]
-Float64Array = Annotated[NDArray[np.float64], Array()]
-Complex64Array = Annotated[NDArray[np.complex64], Array()]
-Complex128Array = Annotated[NDArray[np.complex128], Array()]
+BoolArray = Annotated[NDArray[np.bool_], ArraySpec()]
+Int8Array = Annotated[NDArray[np.int8], ArraySpec()]
+Int16Array = Annotated[NDArray[np.int16], ArraySpec()]
+Int32Array = Annotated[NDArray[np.int32], ArraySpec()]
+Int64Array = Annotated[NDArray[np.int64], ArraySpec()]
+UInt8Array = Annotated[NDArray[np.uint8], ArraySpec()]
+UInt16Array = Annotated[NDArray[np.uint16], ArraySpec()]
+UInt32Array = Annotated[NDArray[np.uint32], ArraySpec()]
+UInt64Array = Annotated[NDArray[np.uint64], ArraySpec()]
+Float16Array = Annotated[NDArray[np.float16], ArraySpec()]
+Float32Array = Annotated[NDArray[np.float32], ArraySpec()]
+Float64Array = Annotated[NDArray[np.float64], ArraySpec()]
+Complex64Array = Annotated[NDArray[np.complex64], ArraySpec()]
+Complex128Array = Annotated[NDArray[np.complex128], ArraySpec()]
 
 
 # -- bytes -------------------------------------------------------------------------------------

@@ -8,18 +8,18 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from binary_middleware import etag
-from binary_middleware.body import keep_freed_memory
-from binary_middleware.body_observers import BodyObservers
+from binary_middleware._asgi.exchange import PASSTHROUGH_KEY, SCOPE_KEY, Exchange, Passthrough
+from binary_middleware._asgi.request_body import keep_freed_memory
+from binary_middleware._http import etags as etag
+from binary_middleware._http.headers import problem_response, with_vary
+from binary_middleware._http.negotiation import Negotiator, Plan, asked
+from binary_middleware._routing.body_observers import BodyObservers
+from binary_middleware._routing.resolver import Resolver
+from binary_middleware._routing.rules import RouteRule
 from binary_middleware.errors import NotAcceptable
-from binary_middleware.exchange import PASSTHROUGH_KEY, SCOPE_KEY, Exchange, Passthrough
-from binary_middleware.heads import problem_response, with_vary
-from binary_middleware.negotiation import Negotiator, Plan, asked
+from binary_middleware.exchange_info import ExchangeInfo
 from binary_middleware.openapi import DocumentCompletion
 from binary_middleware.options import BinaryOptions, make_overrides, with_overrides
-from binary_middleware.record import ExchangeRecord
-from binary_middleware.resolution import Resolver
-from binary_middleware.rules import RouteRule
 
 
 class BinaryMiddleware:
@@ -27,7 +27,7 @@ class BinaryMiddleware:
 
     A request whose Content-Type is msgpack reaches the app as JSON, with arrays as ``{shape,
     dtype, data_b64}`` and bytes as base64; a JSON answer to a client that accepts msgpack, or that
-    sent msgpack and accepts anything, leaves as msgpack. FastAPI routes that ``enable`` or
+    sent msgpack and accepts anything, leaves as msgpack. FastAPI routes that ``add_binary_mode`` or
     ``BinaryRoute`` prepared exchange objects instead of text. Every other request reaches the app
     as it came, and every other answer leaves as it is, with ``Vary``.
 
@@ -42,13 +42,13 @@ class BinaryMiddleware:
 
     Args:
         app: the app.
-        routes: rules for some of the paths; the first that matches holds.
+        rules: options for some of the paths; the first that matches holds.
         keep_memory: whether the process keeps the memory that bodies free, up to about 62 MiB,
             for the next ones; see ``body.keep_freed_memory``.
         openapi_path: where the app answers its OpenAPI document in JSON, which is then completed
             with the binary media types; without the ``root_path`` of the app. Under
             ``mode="require"`` it is served to JSON clients as well. For a FastAPI app there is
-            ``enable``, or ``complete_openapi``.
+            ``add_binary_mode``, or ``complete_openapi``.
         body_agnostic: middleware classes, functions of ``app.middleware("http")`` and route classes
             that look at no bodies. Middleware inside this one sees JSON, so that what redacts,
             signs or stores bodies holds for binary clients as well. That costs the JSON text of
@@ -63,7 +63,7 @@ class BinaryMiddleware:
         self,
         app: ASGIApp,
         *,
-        routes: Iterable[RouteRule] = (),
+        rules: Iterable[RouteRule] = (),
         keep_memory: bool = True,
         openapi_path: str | None = None,
         body_agnostic: Iterable[Any] = (),
@@ -71,7 +71,7 @@ class BinaryMiddleware:
     ) -> None:
         self.app = app
         self.observers = BodyObservers(app, body_agnostic)
-        self.resolver = self.make_resolver(app, routes=routes, openapi_path=openapi_path, **options)
+        self.resolver = self.make_resolver(app, rules=rules, openapi_path=openapi_path, **options)
         if openapi_path is not None:
             self.app = DocumentCompletion(app, openapi_path, self.resolver)
         self._default = Negotiator(with_overrides(BinaryOptions(), self.resolver.own))
@@ -86,7 +86,7 @@ class BinaryMiddleware:
         app: ASGIApp,
         /,
         *,
-        routes: Iterable[RouteRule] = (),
+        rules: Iterable[RouteRule] = (),
         keep_memory: bool = True,
         openapi_path: str | None = None,
         body_agnostic: Iterable[Any] = (),
@@ -99,7 +99,7 @@ class BinaryMiddleware:
                 raise ValueError(f"openapi_path must start with '/', not {openapi_path!r}")
             if options.get("mode") == "require":
                 last_rules = [RouteRule(openapi_path, mode="negotiate")]
-        return Resolver(app, make_overrides(**options), routes, last_rules)
+        return Resolver(app, make_overrides(**options), rules, last_rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_checked:
@@ -120,13 +120,13 @@ class BinaryMiddleware:
             options = self.resolver.options(scope, base.options)
             # Somebody between may look at bodies, and sees JSON; unless there is no binary mode.
             stays = options.mode != "off" and base.observers.may_see(self.observers.target)
-            scope = scope if stays else base.step_aside(scope)
+            scope = scope if stays else base.delegate_to_inner(scope)
             if scope[SCOPE_KEY] is base:  # or it was too late
                 if options == base.options or base.adopt(options, scope) is None:
                     await self.app(scope, receive, send)
                 return
             base = scope[SCOPE_KEY]
-        if base is None and self.resolver.is_plain and "endpoint" not in scope:
+        if base is None and self.resolver.is_uniform and "endpoint" not in scope:
             negotiator = self._default
         else:
             negotiator = self._negotiator(scope, base)
@@ -139,7 +139,7 @@ class BinaryMiddleware:
             await self.app(scope, receive, send)
             return
         plan = negotiator.plan(*asked(scope))
-        if plan.is_none_of_ours and options.on_exchange is None:
+        if plan.is_passthrough and options.on_exchange is None:
             scope[SCOPE_KEY] = options
             await self._pass(scope, receive, send, plan)
             return
@@ -150,7 +150,7 @@ class BinaryMiddleware:
         try:
             await self._run(exchange, scope)
         finally:
-            if options.on_exchange is not None and not exchange.stepped_aside:
+            if options.on_exchange is not None and not exchange.is_delegated:
                 _report(options.on_exchange, exchange.record())
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, plan: Plan) -> None:
@@ -178,7 +178,7 @@ class BinaryMiddleware:
         if exchange is not None:
             if exchange.error is not None and not exchange.response_started:
                 await exchange.send_error(exchange.error)
-            exchange.let_go()
+            exchange.release()
 
     async def _run(self, exchange: Exchange, scope: Scope) -> None:
         exchange.error = exchange.refusal()
@@ -191,7 +191,7 @@ class BinaryMiddleware:
                     raise
             finally:
                 _show_what_was_found_out(exchange.scope, scope)
-                exchange.let_go()
+                exchange.release()
         if exchange.error is not None and not exchange.response_started:
             await exchange.send_error(exchange.error)
 
@@ -212,7 +212,7 @@ class BinaryMiddleware:
         return negotiator
 
 
-def _report(on_exchange: Callable[[ExchangeRecord], None], record: ExchangeRecord) -> None:
+def _report(on_exchange: Callable[[ExchangeInfo], None], record: ExchangeInfo) -> None:
     try:
         on_exchange(record)
     except Exception:  # the answer is out, and its sender has no part in it

@@ -8,9 +8,9 @@ from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any, Final, Literal, get_args
 
-from binary_middleware.codec import MAX_STRUCTURE_SIZE
-from binary_middleware.media import parse_media_type
-from binary_middleware.record import ExchangeRecord
+from binary_middleware._http.media_types import parse_media_type
+from binary_middleware.exchange_info import ExchangeInfo
+from binary_middleware.formats.msgpack import MAX_STRUCTURE_SIZE
 
 Mode = Literal["negotiate", "require", "off"]
 Arrays = Literal["numpy", "map"]
@@ -77,8 +77,8 @@ class BinaryOptions:
     """Whether answers in msgpack have a ``Server-Timing`` header: milliseconds for reading and
     decoding the request, for the app, and for encoding the answer."""
 
-    on_exchange: Callable[[ExchangeRecord], None] | None = None
-    """Called with an ``ExchangeRecord`` after each exchange, whether it was binary or not. What it
+    on_exchange: Callable[[ExchangeInfo], None] | None = None
+    """Called with an ``ExchangeInfo`` after each exchange, whether it was binary or not. What it
     raises is logged."""
 
     def __post_init__(self) -> None:
@@ -151,11 +151,11 @@ def with_overrides(options: BinaryOptions, *layers: Overrides) -> BinaryOptions:
 
 
 ATTRIBUTE: Final = "__binary_middleware__"
-"""Where an endpoint holds the options that ``@binary`` set."""
+"""Where an endpoint holds the options that ``@binary_options`` set."""
 
 
 def endpoint_overrides(endpoint: object, method: str | None = None) -> Overrides:
-    """The options that ``@binary`` set for an endpoint.
+    """The options that ``@binary_options`` set for an endpoint.
 
     Args:
         endpoint: a function, or a class of Starlette's.

@@ -9,8 +9,8 @@ from fastapi import FastAPI, HTTPException
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from binary_middleware.arrays import Array, ArrayModel, BinaryBytes, Dim
-from binary_middleware.fastapi import enable
+from binary_middleware.arrays import ArrayModel, ArraySpec, BinaryBytes, Dim
+from binary_middleware.fastapi import add_binary_mode
 
 from . import digits, images, sounds, website
 from .gradients import gradients
@@ -27,7 +27,7 @@ class DigitImages(BaseModel):
 
     images: Annotated[
         NDArray[np.integer[Any] | np.floating[Any]],
-        Array(
+        ArraySpec(
             Dim("n", ge=1, le=digits.MAX_BATCH),
             *digits.IMAGE_SHAPE,
             ge=0,
@@ -44,7 +44,7 @@ class DigitLabels(BaseModel):
     digits: Annotated[list[int], Field(description="Most likely digit of each image, n long.")]
     probabilities: Annotated[
         NDArray[np.float32],
-        Array("n", digits.CLASSES),
+        ArraySpec("n", digits.CLASSES),
         Field(description="Probability of each digit for each image, float32, shape (n, 10)."),
     ]
 
@@ -69,7 +69,7 @@ class Edges(BaseModel):
     edges_png: Annotated[BinaryBytes, Field(description="Contents of a greyscale PNG file.")]
     gradient: Annotated[
         NDArray[np.float32],
-        Array("height", "width"),
+        ArraySpec("height", "width"),
         Field(description="Grey levels (0 to 255) per pixel, float32, shape (height, width)."),
     ]
 
@@ -95,17 +95,17 @@ class SoundSpectrogram(ArrayModel):
     rate: Annotated[int, Field(description="Frames per second.")]
     times: Annotated[
         NDArray[np.float64],
-        Array("n"),
+        ArraySpec("n"),
         Field(description="Middle of each of the n windows in seconds, float64, shape (n,)."),
     ]
     frequencies: Annotated[
         NDArray[np.float64],
-        Array("m"),
+        ArraySpec("m"),
         Field(description="The m frequencies in hertz, float64, shape (m,)."),
     ]
     amplitudes: Annotated[
         NDArray[np.float32],
-        Array("m", "n"),
+        ArraySpec("m", "n"),
         Field(description="1 for a sine of full scale, float32, shape (m, n)."),
     ]
 
@@ -118,7 +118,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="Digits, edges and sounds", lifespan=lifespan)
-enable(app)
+add_binary_mode(app)
 
 
 @app.get("/health")

@@ -12,12 +12,12 @@ import numpy as np
 from fastapi import FastAPI
 from numpy.typing import NDArray
 
-from binary_middleware.arrays import Array
+from binary_middleware.arrays import ArraySpec
 from binary_middleware.remote import Service, idempotent
 
 from . import images
 
-GREY_LEVELS = Annotated[NDArray[np.float32], Array("height", "width")]
+GREY_LEVELS = Annotated[NDArray[np.float32], ArraySpec("height", "width")]
 
 
 class Gradients(Service, Protocol):

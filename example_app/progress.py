@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from binary_middleware.client import Progress
+from binary_middleware.client import TransferProgress
 
 WIDTH = 30
 
@@ -22,7 +22,7 @@ class ProgressBar:
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: TransferProgress) -> None:
         """Draw one line in place of the last one, and go on below it when the body is whole."""
         if not self.stream.isatty():
             return

@@ -24,55 +24,55 @@ BY_CLIENTS = {
     "fields._Layouts.__init__.self._kept": "dtypes, weighed: 4 MiB in all",
     "fields._parse_plain": "256 names that a pattern has matched; refusals are not kept",
     "fields._is_numpys_own": "256 dtypes without fields",
-    "media._parse_media_type": "1,024 media types of at most 256 characters",
-    "negotiation.Negotiator.__init__.self._plans": "1,024 pairs of header fields, 512 bytes each",
-    "openapi.answer.DocumentCompletion.__init__.self._complete": "4 documents of the app",
+    "_http.media_types._parse_media_type": "1,024 media types of at most 256 characters",
+    "_http.negotiation.Negotiator.__init__.self._plans": "1,024 pairs of headers, 512 bytes each",
+    "openapi._middleware.DocumentCompletion.__init__.self._complete": "4 documents of the app",
 }
 BY_THE_APP = {
     "fields._EXTENSIONS": "dtypes that the app registered",
     "fields._kind_of_extension": "dtypes of other libraries that are installed",
-    "body_observers.BodyObservers._endpoints": "the routes of the app",
-    "body_observers.BodyObservers.unobserved": "the routes of the app",
-    "arrays.model._visit_fields": "classes of the app",
-    "body.keep_freed_memory": "no arguments",
-    "client.flow.ClientCore.__init__.self._binary_origins": "servers that the caller called",
-    "client.flow.ClientCore.__init__.self._json_origins": "servers that the caller called",
-    "client.returns._kept_validator": "types that the caller wrote down",
-    "fastapi.answer._StandIn.dump": "the model of a route",
-    "fastapi.body_fields._binary_class": "FastAPI's own class of fields",
-    "fastapi.body_fields.binary_field": "fields of the app's routes",
-    "fastapi.request._request_classes": "classes of the app",
-    "fastapi.route._ADOPTED": "route classes of the app",
-    "fastapi.route.BinaryRoute._alone": "one middleware for a route",
+    "_routing.body_observers.BodyObservers._endpoints": "the routes of the app",
+    "_routing.body_observers.BodyObservers.unobserved": "the routes of the app",
+    "arrays._model._visit_fields": "classes of the app",
+    "_asgi.request_body.keep_freed_memory": "no arguments",
+    "client._core.ClientCore.__init__.self._binary_origins": "servers that the caller called",
+    "client._core.ClientCore.__init__.self._json_origins": "servers that the caller called",
+    "client._result_types._kept_validator": "types that the caller wrote down",
+    "fastapi._response._FieldProxy.dump": "the model of a route",
+    "fastapi._body_fields._binary_class": "FastAPI's own class of fields",
+    "fastapi._body_fields.binary_field": "fields of the app's routes",
+    "fastapi._request._request_classes": "classes of the app",
+    "fastapi._route._ADOPTED": "route classes of the app",
+    "fastapi._route.BinaryRoute._alone": "one middleware for a route",
     "middleware.BinaryMiddleware.__init__.self._negotiators": "sets of options that the app set",
     "options.differing_options": "sets of options that the app set",
-    "remote.service._Shared.__init__.self._clients": "the two clients of a stub, binary and JSON",
-    "resolution.Resolver._inside": "one value",
-    "resolution.Resolver.is_plain": "one value",
-    "serializers.DocumentSerializer._with_times": "types that the app wrote down",
-    "starlette.request._kept_validator": "types that the app wrote down",
-    "validation.DocumentValidator.__init__.self._built": "types that the app wrote down",
-    "validation.DocumentValidator._needs_no_guard": "types that the app wrote down",
-    "validation.DocumentValidator._small_size": "types that the app wrote down",
-    "validation.DocumentValidator._errors_per_value": "types that the app wrote down",
-    "validation._bounded_keys": "numbers of fields of the app's models",
+    "remote._stubs._Shared.__init__.self._clients": "the two clients of a stub, binary and JSON",
+    "_routing.resolver.Resolver._inside": "one value",
+    "_routing.resolver.Resolver.is_uniform": "one value",
+    "_pydantic.serializers.DocumentSerializer._with_times": "types of the app",
+    "starlette._request._kept_validator": "types of the app",
+    "_validation.validators.DocumentValidator.__init__.self._built": "types of the app",
+    "_validation.validators.DocumentValidator._needs_no_guard": "types of the app",
+    "_validation.validators.DocumentValidator._small_size": "types of the app",
+    "_validation.validators.DocumentValidator._errors_per_value": "types of the app",
+    "_validation.validators._bounded_keys": "numbers of fields of the app's models",
 }
 FOR_ONE_CALL = {
-    "arrays.model._Sizes.__init__.self.first": "one validation",
+    "arrays._model._Sizes.__init__.self.first": "one validation",
     "cli.msgpack_tree._Open.__init__.self._keys": "one document of the command line",
     "cli.msgpack_tree._Open.__init__.self._texts": "one document of the command line",
     "cli.saving._Collector.__init__.self.files": "one call of the command line",
-    "codec.pack._Packer.__init__.self.dumpers": "one document",
-    "codec.unpack._Unpacker.address": "one document",
-    "exchange.Exchange.let_go.self.scope": "the end of an exchange",
-    "media._NONE": "never changed",
-    "openapi.schemas.BinarySchemas.__init__.self._parts": "one completion of a document",
-    "openapi.schemas.BinarySchemas.__init__.self._twins": "one completion of a document",
-    "openapi.schemas.BinarySchemas.__init__.self.added": "one completion of a document",
-    "openapi.schemas.BinarySchemas._reference.self.added[name]": "one completion of a document",
-    "serializers._Rewriting.__init__.self._simple": "one building of a serializer",
-    "validation._Budget.__init__.self.lists": "one validation",
-    "validation._Budget.__init__.self.originals": "one validation",
+    "formats.msgpack._pack._Packer.__init__.self.dumpers": "one document",
+    "formats.msgpack._unpack._Unpacker.address": "one document",
+    "_asgi.exchange.Exchange.release.self.scope": "the end of an exchange",
+    "_http.media_types._NONE": "never changed",
+    "openapi._schemas.BinarySchemas.__init__.self._parts": "one completion of a document",
+    "openapi._schemas.BinarySchemas.__init__.self._twins": "one completion of a document",
+    "openapi._schemas.BinarySchemas.__init__.self.added": "one completion of a document",
+    "openapi._schemas.BinarySchemas._reference.self.added[name]": "one completion of a document",
+    "_pydantic.serializers._Rewriting.__init__.self._simple": "one building of a serializer",
+    "_validation.validators._Budget.__init__.self.lists": "one validation",
+    "_validation.validators._Budget.__init__.self.originals": "one validation",
 }
 LISTED = {**BY_CLIENTS, **BY_THE_APP, **FOR_ONE_CALL}
 
@@ -158,15 +158,15 @@ import gc, json, sys, tracemalloc
 import anyio
 import numpy as np
 from binary_middleware import BinaryMiddleware, packb
-from binary_middleware.fields import Array, dtype_spec
+from binary_middleware.fields import ArraySpec, dtype_spec
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from typing import Annotated, Any
-from tests.asgi import Recorder, exchange, http_scope
-from tests.test_hostile_input import array
+from tests.asgi_app import Recorder, exchange, http_scope
+from tests.asgi.test_hostile_input import array
 
-typed = TypeAdapter(Annotated[NDArray[np.float32], Array(casting="same_kind")])
-anything = TypeAdapter(Annotated[NDArray[Any], Array(copy=True)])
+typed = TypeAdapter(Annotated[NDArray[np.float32], ArraySpec(casting="same_kind")])
+anything = TypeAdapter(Annotated[NDArray[Any], ArraySpec(copy=True)])
 
 def a_map(field):
     return packb({"shape": [1], "dtype": [field], "data": b"a"})
@@ -174,7 +174,7 @@ def a_map(field):
 class Echo:
     async def __call__(self, scope, receive, send):
         exchange = scope["binary_middleware"]
-        if exchange.take_request():
+        if exchange.claim_request():
             await exchange.read(receive)
             for adapter in (typed, anything):
                 try:

@@ -17,7 +17,7 @@ from tests.serving import serving
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# The blocks of the other one need the frameworks, and run in tests/frameworks.
+# The blocks of the other one need the frameworks, and run in tests/integration/frameworks.
 RUNNABLE = [page for page in PAGES if page.name != "frameworks.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(((?!https?://|#)[^)#]+)")

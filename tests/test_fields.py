@@ -883,7 +883,7 @@ import numpy as np
 from pydantic import BaseModel
 from typing import Annotated
 from numpy.typing import NDArray
-from fields import Array, BinaryBytes, Float32Array, NumpyArrayField
+from fields import ArraySpec, BinaryBytes, Float32Array, NumpyArrayField
 
 class Model(BaseModel):
     data: NumpyArrayField
@@ -893,7 +893,7 @@ model = Model(data=np.arange(3, dtype="<i4"), raw=bytes(3))
 assert Model.model_validate_json(model.model_dump_json()) == model
 
 class Typed(BaseModel):
-    image: Annotated[NDArray[np.uint8], Array("height", "width", 3)]
+    image: Annotated[NDArray[np.uint8], ArraySpec("height", "width", 3)]
     samples: Float32Array
 
 typed = Typed(image=np.zeros((1, 2, 3), "u1"), samples=np.zeros(3, "f4"))

@@ -11,7 +11,7 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from binary_middleware.codec import pack_buffers
+from binary_middleware.formats.msgpack import pack_buffers
 from tests.fuzz import costs
 from tests.fuzz.reader import read
 from tests.fuzz.targets import fields, middleware, readers

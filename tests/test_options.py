@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from binary_middleware import BinaryMiddleware, BinaryOptions, RouteRule
-from binary_middleware.rules import path_in_app
-from tests.asgi import Recorder, http_scope
+from binary_middleware._routing.rules import path_in_app
+from tests.asgi_app import Recorder, http_scope
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 What needs another library is in a module that is named for it, and is imported by that name only.
 """
 
-from binary_middleware.arrays.model import ArrayModel
+from binary_middleware.arrays._model import ArrayModel
 from binary_middleware.fields import (
-    Array,
+    ArraySpec,
     BinaryBytes,
     BoolArray,
     Complex64Array,
@@ -25,8 +25,8 @@ from binary_middleware.fields import (
 )
 
 __all__ = [
-    "Array",
     "ArrayModel",
+    "ArraySpec",
     "BinaryBytes",
     "BoolArray",
     "Complex64Array",

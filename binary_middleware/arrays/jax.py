@@ -3,7 +3,7 @@
 ::
 
     class Features(BaseModel):
-        tokens: Annotated[jax.Array, JaxArray("batch", None, dtype="int32")]
+        tokens: Annotated[jax.Array, JaxSpec("batch", None, dtype="int32")]
 
 The value of the field is the JAX array. It is written from its own memory, and has the memory of
 the array that was received if that begins at a multiple of 64 bytes, as JAX demands; else it is a
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from binary_middleware.fields import Array, Size
+from binary_middleware.fields import ArraySpec, Size
 
 try:
     import jax
@@ -24,10 +24,10 @@ try:
 except ImportError as exc:
     raise ImportError("binary_middleware.arrays.jax needs JAX: pip install jax") from exc
 
-__all__ = ["JaxArray"]
+__all__ = ["JaxSpec"]
 
 
-class JaxArray(Array):
+class JaxSpec(ArraySpec):
     """:class:`~binary_middleware.fields.Array` for ``jax.Array``.
 
     What JAX would narrow in silence is refused: 64-bit types, unless ``jax_enable_x64`` is set.
@@ -38,7 +38,7 @@ class JaxArray(Array):
 
     def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if source is not jax.Array:
-            raise TypeError(f"JaxArray annotates jax.Array, not {source!r}")
+            raise TypeError(f"JaxSpec annotates jax.Array, not {source!r}")
         return (), None
 
     def make(self, array: np.ndarray[Any, Any], source: Any) -> Any:

@@ -3,8 +3,8 @@
 ::
 
     class Batch(ArrayModel):
-        images: Annotated[UInt8[np.ndarray, "batch h w 3"], JaxtypingArray()]
-        labels: Annotated[Int64[torch.Tensor, "batch"], JaxtypingArray()]
+        images: Annotated[UInt8[np.ndarray, "batch h w 3"], JaxtypingSpec()]
+        labels: Annotated[Int64[torch.Tensor, "batch"], JaxtypingSpec()]
 
 Dtype and shape are those of the annotation, and the value is an array of its array type, which is
 that of numpy, PyTorch or JAX. Names of axes are names of dimensions.
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from binary_middleware.fields import Array, BoundArray, Size, parse_dtype
+from binary_middleware.fields import ArraySpec, BoundArray, Size, parse_dtype
 
 try:
     import jaxtyping
@@ -25,10 +25,10 @@ except ImportError as exc:
         "binary_middleware.arrays.jaxtyping needs jaxtyping: pip install jaxtyping"
     ) from exc
 
-__all__ = ["JaxtypingArray"]
+__all__ = ["JaxtypingSpec"]
 
 
-class JaxtypingArray(Array):
+class JaxtypingSpec(ArraySpec):
     """:class:`~binary_middleware.fields.Array` for annotations of ``jaxtyping``.
 
     Axes are fixed (``3``, ``rows=3``), named (``batch``), anonymous (``_``), or any number of them
@@ -38,24 +38,24 @@ class JaxtypingArray(Array):
 
     def bind(self, source: Any) -> BoundArray:
         if not (isinstance(source, type) and issubclass(source, jaxtyping.AbstractArray)):
-            raise TypeError(f"JaxtypingArray annotates types of jaxtyping, not {source!r}")
+            raise TypeError(f"JaxtypingSpec annotates types of jaxtyping, not {source!r}")
         kind: Any = source
         settings = _library(kind.array_type)().over(self)
         return BoundArray(settings, _scalar_types(kind), _shape(kind.dim_str))
 
 
-def _library(array_type: Any) -> type[Array]:
+def _library(array_type: Any) -> type[ArraySpec]:
     if array_type is np.ndarray:
-        return Array
+        return ArraySpec
     library = getattr(array_type, "__module__", "").partition(".")[0]
     if library == "torch":
-        from binary_middleware.arrays.torch import TorchArray
+        from binary_middleware.arrays.torch import TorchSpec
 
-        return TorchArray
+        return TorchSpec
     if library in ("jax", "jaxlib"):
-        from binary_middleware.arrays.jax import JaxArray
+        from binary_middleware.arrays.jax import JaxSpec
 
-        return JaxArray
+        return JaxSpec
     raise TypeError(f"arrays of {array_type!r} cannot be carried")
 
 

@@ -3,7 +3,7 @@
 ::
 
     class Batch(BaseModel):
-        images: Annotated[NDArray[Shape["*, *, 3"], np.uint8], NumpydanticArray()]
+        images: Annotated[NDArray[Shape["*, *, 3"], np.uint8], NumpydanticSpec()]
 
 Without the annotation such a field works as well, but in its own forms: nested lists in JSON, and
 neither of the maps of arrays. numpydantic 2.0 or newer is needed.
@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, Unpack, get_args, ge
 
 import numpy as np
 
-from binary_middleware.fields import Array, Dim, Size
+from binary_middleware.fields import ArraySpec, Dim, Size
 
 try:
     import numpydantic
@@ -25,10 +25,10 @@ except ImportError as exc:
         "binary_middleware.arrays.numpydantic needs numpydantic: pip install numpydantic"
     ) from exc
 
-__all__ = ["NumpydanticArray"]
+__all__ = ["NumpydanticSpec"]
 
 
-class NumpydanticArray(Array):
+class NumpydanticSpec(ArraySpec):
     """:class:`~binary_middleware.fields.Array` for ``numpydantic.NDArray``.
 
     The dtype and the shape are those of the annotation, and the value is a numpy array. Labels of
@@ -37,7 +37,7 @@ class NumpydanticArray(Array):
 
     def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if (get_origin(source) or source) is not numpydantic.NDArray:
-            raise TypeError(f"NumpydanticArray annotates numpydantic.NDArray, not {source!r}")
+            raise TypeError(f"NumpydanticSpec annotates numpydantic.NDArray, not {source!r}")
         shape, dtype = get_args(source) or (Any, Any)
         sizes = None if shape is Any else tuple(_size(size) for size in get_args(shape))
         return _scalar_types(dtype), sizes

@@ -3,8 +3,8 @@
 ::
 
     class Trades(BaseModel):
-        prices: Annotated[pd.Series, SeriesArray(dtype="float64", finite=True)]
-        table: Annotated[pd.DataFrame, Columns({"id": SeriesArray(dtype="int64")})]
+        prices: Annotated[pd.Series, SeriesSpec(dtype="float64", finite=True)]
+        table: Annotated[pd.DataFrame, Columns({"id": SeriesSpec(dtype="int64")})]
 
 A DataFrame travels as a map of its columns, ``{"id": <array>, ...}``, in their order. Columns of
 text travel as arrays of text (``<U8``); they are copied, all others are not. Only values travel:
@@ -23,7 +23,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from binary_middleware.fields import (
-    Array,
+    ArraySpec,
     BoundArray,
     NativeSerializer,
     Size,
@@ -36,17 +36,17 @@ try:
 except ImportError as exc:
     raise ImportError("binary_middleware.arrays.pandas needs pandas: pip install pandas") from exc
 
-__all__ = ["Columns", "SeriesArray"]
+__all__ = ["Columns", "SeriesSpec"]
 
 
-class SeriesArray(Array):
+class SeriesSpec(ArraySpec):
     """:class:`~binary_middleware.fields.Array` for ``pandas.Series``: of one dimension."""
 
     value_type: ClassVar[Any] = pd.Series
 
     def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if (get_origin(source) or source) is not pd.Series:
-            raise TypeError(f"SeriesArray annotates pandas.Series, not {source!r}")
+            raise TypeError(f"SeriesSpec annotates pandas.Series, not {source!r}")
         return (), (None,)
 
     def read(self, value: Any) -> np.ndarray[Any, Any]:
@@ -107,7 +107,7 @@ class Columns:
         TypeError: the settings are not those of arrays of one dimension.
     """
 
-    def __init__(self, columns: Mapping[str, Array] | None = None) -> None:
+    def __init__(self, columns: Mapping[str, ArraySpec] | None = None) -> None:
         self.columns = columns
 
     def over(self, inner: Any) -> Columns:
@@ -121,10 +121,7 @@ class Columns:
         if self.columns is None:
             return BoundColumns(None)
         return BoundColumns(
-            {
-                name: SeriesArray().over(array).bind(pd.Series)
-                for name, array in self.columns.items()
-            }
+            {name: SeriesSpec().over(array).bind(pd.Series) for name, array in self.columns.items()}
         )
 
     def __get_pydantic_core_schema__(
@@ -166,7 +163,7 @@ class BoundColumns:
         given = {name: value[name] for name in _names(value)}
         expected = self.columns
         if expected is None:
-            expected = dict.fromkeys(given, SeriesArray().bind(pd.Series))
+            expected = dict.fromkeys(given, SeriesSpec().bind(pd.Series))
         columns: dict[str, Any] = {}
         errors: list[InitErrorDetails] = []
         for name in {**given, **expected}:
@@ -192,7 +189,7 @@ class BoundColumns:
 
     def arrays(self, value: Any) -> dict[str, np.ndarray[Any, Any]]:
         """The columns as arrays."""
-        return {name: SeriesArray().read(value[name]) for name in _names(value)}
+        return {name: SeriesSpec().read(value[name]) for name in _names(value)}
 
     @property
     def has_names(self) -> bool:
@@ -212,7 +209,7 @@ class BoundColumns:
         """The JSON schema of the columns."""
         schema: dict[str, Any] = {"title": "DataFrame", "type": "object"}
         if self.columns is None:
-            any_column = SeriesArray().bind(pd.Series).json_schema(mode)
+            any_column = SeriesSpec().bind(pd.Series).json_schema(mode)
             return schema | {"additionalProperties": any_column}
         return schema | {
             "properties": {name: bound.json_schema(mode) for name, bound in self.columns.items()},

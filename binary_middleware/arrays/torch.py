@@ -3,8 +3,8 @@
 ::
 
     class Features(BaseModel):
-        tokens: Annotated[torch.Tensor, TorchArray("batch", None, dtype=torch.int64)]
-        weights: Annotated[torch.Tensor, TorchArray("batch", dtype=torch.float32, finite=True)]
+        tokens: Annotated[torch.Tensor, TorchSpec("batch", None, dtype=torch.int64)]
+        weights: Annotated[torch.Tensor, TorchSpec("batch", dtype=torch.float32, finite=True)]
 
 The value of the field is the tensor. It has the memory of the array that was received, and is
 written from its own memory, unless it is on another device: move it first, with ``.cpu()``.
@@ -17,21 +17,21 @@ from typing import Any, ClassVar, get_origin
 
 import numpy as np
 
-from binary_middleware.fields import Array, Size, is_extension, parse_dtype
+from binary_middleware.fields import ArraySpec, Size, is_extension, parse_dtype
 
 try:
     import torch
 except ImportError as exc:
     raise ImportError("binary_middleware.arrays.torch needs PyTorch: pip install torch") from exc
 
-__all__ = ["TorchArray"]
+__all__ = ["TorchSpec"]
 
 _SAME_SIZE: Any = {1: (np.uint8, torch.uint8), 2: (np.uint16, torch.uint16)}
 """By the size of an element, a type that numpy and PyTorch both know: as these, the types of
 ``ml_dtypes`` cross from one to the other."""
 
 
-class TorchArray(Array):
+class TorchSpec(ArraySpec):
     """:class:`~binary_middleware.fields.Array` for ``torch.Tensor``.
 
     ``dtype`` may be PyTorch's as well. ``bfloat16`` and the ``float8`` types need
@@ -45,7 +45,7 @@ class TorchArray(Array):
 
     def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if not issubclass(get_origin(source) or source, torch.Tensor):
-            raise TypeError(f"TorchArray annotates torch.Tensor, not {source!r}")
+            raise TypeError(f"TorchSpec annotates torch.Tensor, not {source!r}")
         return (), None
 
     def read(self, value: Any) -> np.ndarray[Any, Any]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from binary_middleware._http.media_types import JSON, is_binary, parse_media_type
 from binary_middleware.cli.bar_chart import Bar, Group, to_svg, to_text
 from binary_middleware.cli.byte_sizes import format_size
 from binary_middleware.cli.calling import (
@@ -26,12 +27,11 @@ from binary_middleware.cli.escaping import printable
 from binary_middleware.cli.mistakes import CallFailed, Mistake
 from binary_middleware.cli.request_document import document_of, document_options
 from binary_middleware.cli.rounds import Call, Figures, measure
-from binary_middleware.client.flow import NO_DOCUMENT
-from binary_middleware.media import JSON, is_binary, parse_media_type
+from binary_middleware.client._core import NO_DOCUMENT
 from binary_middleware.options import MEDIA_TYPES
 
 if TYPE_CHECKING:
-    from binary_middleware.client.flow import Response
+    from binary_middleware.client._core import Response
 
 
 _LONGEST: Final = 40

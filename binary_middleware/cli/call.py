@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
+from binary_middleware._http.media_types import JSON, parse_media_type
 from binary_middleware.cli.byte_sizes import format_size
 from binary_middleware.cli.calling import (
     Refused,
@@ -24,13 +25,12 @@ from binary_middleware.cli.progress_bar import ProgressBar
 from binary_middleware.cli.request_document import document_of, document_options
 from binary_middleware.cli.saving import check_folder, save
 from binary_middleware.cli.tree import Limits, drawn, entries_of, limit_options, plain_text
-from binary_middleware.client.failure import decode_text
-from binary_middleware.client.flow import NO_DOCUMENT
-from binary_middleware.media import JSON, parse_media_type
+from binary_middleware.client._core import NO_DOCUMENT
+from binary_middleware.client._error_text import decode_text
 from binary_middleware.options import MEDIA_TYPES, Arrays
 
 if TYPE_CHECKING:
-    from binary_middleware.client.flow import Response
+    from binary_middleware.client._core import Response
 
 
 _REASON_WIDTH: Final = 1000

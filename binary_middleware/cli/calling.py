@@ -11,13 +11,13 @@ import click
 from binary_middleware.cli.byte_sizes import byte_size
 from binary_middleware.cli.escaping import printable
 from binary_middleware.cli.mistakes import CallFailed, Mistake
-from binary_middleware.client import BinaryClient, Reply
-from binary_middleware.client.flow import NO_DOCUMENT
-from binary_middleware.client.package import package_of
+from binary_middleware.client import BinaryClient, Result
+from binary_middleware.client._core import NO_DOCUMENT
+from binary_middleware.client._httpx import package_of
 from binary_middleware.errors import EncodeError
 
 if TYPE_CHECKING:
-    from binary_middleware.client.flow import Response
+    from binary_middleware.client._core import Response
 
 
 _ADVICE = "For more information check: "
@@ -136,8 +136,8 @@ def open_client(**options: Any) -> BinaryClient:
 
 def fetch(
     client: BinaryClient, method: str, url: str, document: Any, headers: list[tuple[str, str]]
-) -> Reply[Any]:
-    """``BinaryClient.fetch``, with failures that end a command.
+) -> Result[Any]:
+    """``BinaryClient.send``, with failures that end a command.
 
     Raises:
         Refused: the status of the answer is an error.
@@ -146,7 +146,7 @@ def fetch(
     """
     package = package_of(client.http, "Client")
     try:
-        return client.fetch(method, url, document, headers=headers)
+        return client.send(method, url, document, headers=headers)
     except package.HTTPStatusError as exc:
         raise Refused(exc) from exc
     except (package.ConnectError, package.ConnectTimeout) as exc:

@@ -24,11 +24,16 @@ from binary_middleware.cli.previews import (
     value_preview,
 )
 from binary_middleware.cli.tree import Entry, Limits, label_of
-from binary_middleware.codec.chains import is_chains_map, read_chains_map
-from binary_middleware.codec.pack import key_text
 from binary_middleware.errors import DecodeError
 from binary_middleware.fields import from_buffer, parse_dtype
-from binary_middleware.ndarray import array_header, is_marked, read_marked, view_array
+from binary_middleware.formats.msgpack._chains import is_chains_map, read_chains_map
+from binary_middleware.formats.msgpack._numpy_maps import (
+    array_header,
+    is_marked,
+    read_marked,
+    view_array,
+)
+from binary_middleware.formats.msgpack._pack import key_text
 
 _LARGEST_HEADER: Final = 256 * 1024
 """Bytes of a member of an array map that is not its data: the dtype and the shape."""

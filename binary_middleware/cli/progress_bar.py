@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 from binary_middleware.cli.byte_sizes import format_size
-from binary_middleware.client import Progress
+from binary_middleware.client import TransferProgress
 
 LARGE: Final = 1024 * 1024
 """Bytes of a body from which it gets a bar of its own accord."""
@@ -27,7 +27,7 @@ class ProgressBar:
         self._direction = ""
         self._line = ""
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: TransferProgress) -> None:
         size = progress.done if progress.total is None else progress.total
         if size < self._smallest:
             return
@@ -47,7 +47,7 @@ class ProgressBar:
             self._line = ""
 
 
-def _line(progress: Progress) -> str:
+def _line(progress: TransferProgress) -> str:
     done = format_size(progress.done)
     if not progress.total:
         return f"{progress.direction:<8} {done}"

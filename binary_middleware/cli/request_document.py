@@ -12,9 +12,9 @@ import click
 import numpy as np
 
 from binary_middleware.cli.mistakes import Mistake
-from binary_middleware.client.flow import NO_DOCUMENT
+from binary_middleware.client._core import NO_DOCUMENT
 from binary_middleware.errors import BinaryError
-from binary_middleware.transcode import from_json
+from binary_middleware.formats.json import from_json
 
 
 def document_options(command: Callable[..., Any]) -> Callable[..., Any]:

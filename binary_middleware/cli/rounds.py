@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from binary_middleware.client import Reply
+    from binary_middleware.client import Result
 
-Call = Callable[[], "Reply[Any]"]
+Call = Callable[[], "Result[Any]"]
 
 _FEWEST = 3
 """Rounds that are made, however long they take."""

@@ -21,10 +21,10 @@ import numpy as np
 from binary_middleware.cli.file_kinds import extension_of
 from binary_middleware.cli.mistakes import CallFailed, Mistake
 from binary_middleware.errors import BinaryError
-from binary_middleware.transcode import dump_json
+from binary_middleware.formats.json import dump_json
 
 DOCUMENT: Final = "document.json"
-MOST_FILES: Final = 1000
+MAX_FILES: Final = 1000
 """Arrays and bytes beyond are in ``document.json``, in base64."""
 
 _NOT_KEPT: Final = re.compile(r"[^A-Za-z0-9_-]")
@@ -128,7 +128,7 @@ class _Collector:
             return [
                 self.without_files(item, (*path, str(index))) for index, item in enumerate(value)
             ]
-        if len(self.files) >= MOST_FILES:
+        if len(self.files) >= MAX_FILES:
             return value
         if isinstance(value, np.ndarray):
             return {"file": self._add(path, "npy", value)}

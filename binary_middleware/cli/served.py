@@ -86,9 +86,9 @@ def _in_binary_mode(app: Any, settings: Settings) -> ASGIApp:
         options["openapi_path"] = settings.openapi_path
     fastapi = sys.modules.get("fastapi")
     if fastapi is not None and isinstance(app, fastapi.FastAPI):
-        from binary_middleware.fastapi import enable
+        from binary_middleware.fastapi import add_binary_mode
 
-        enable(app, routes=rules, **options)
+        add_binary_mode(app, rules=rules, **options)
         enabled: ASGIApp = app
         return enabled
-    return BinaryMiddleware(app, routes=rules, **options)
+    return BinaryMiddleware(app, rules=rules, **options)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from binary_middleware._routing.rules import RouteRule, check_rules
 from binary_middleware.cli.byte_sizes import parse_size
 from binary_middleware.options import BinaryOptions, make_overrides
-from binary_middleware.rules import RouteRule, check_rules
 
 TABLE: Final = "tool.binary_middleware"
 _DEFAULTS: Final = {option.name: option.default for option in fields(BinaryOptions)}

@@ -1,8 +1,8 @@
 """The clients: httpx's own, which call endpoints with objects instead of bodies."""
 
-from binary_middleware.client.asynchronous import AsyncBinaryClient
-from binary_middleware.client.blocking import BinaryClient
-from binary_middleware.client.flow import Options, Reply
-from binary_middleware.client.transfer import Progress
+from binary_middleware.client._async import AsyncBinaryClient
+from binary_middleware.client._core import RequestOptions, Result
+from binary_middleware.client._sync import BinaryClient
+from binary_middleware.client._transfer import TransferProgress
 
-__all__ = ["AsyncBinaryClient", "BinaryClient", "Options", "Progress", "Reply"]
+__all__ = ["AsyncBinaryClient", "BinaryClient", "RequestOptions", "Result", "TransferProgress"]

@@ -1,4 +1,4 @@
-"""The object lane for FastAPI: ``enable`` for an app, ``BinaryRoute`` for some of its routers."""
+"""The object lane for FastAPI: ``add_binary_mode`` for an app, ``BinaryRoute`` for some routers."""
 
 try:
     import fastapi as _fastapi  # noqa: F401
@@ -7,8 +7,8 @@ except ImportError as exc:
         "binary_middleware.fastapi needs FastAPI: pip install 'binary-middleware[fastapi]'"
     ) from exc
 
-from binary_middleware.fastapi.app import enable
-from binary_middleware.fastapi.openapi import complete_openapi
-from binary_middleware.fastapi.route import BinaryRoute
+from binary_middleware.fastapi._app import add_binary_mode
+from binary_middleware.fastapi._openapi import complete_openapi
+from binary_middleware.fastapi._route import BinaryRoute
 
-__all__ = ["BinaryRoute", "complete_openapi", "enable"]
+__all__ = ["BinaryRoute", "add_binary_mode", "complete_openapi"]

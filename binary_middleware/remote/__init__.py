@@ -8,9 +8,16 @@ except ImportError as exc:
         "pip install 'binary-middleware[remote]'"
     ) from exc
 
-from binary_middleware.remote.context import PassOn
-from binary_middleware.remote.declaration import idempotent
-from binary_middleware.remote.service import CallOptions, Service, with_options
-from binary_middleware.remote.trying import Retries
+from binary_middleware.remote._contract import idempotent
+from binary_middleware.remote._retries import Retries
+from binary_middleware.remote._stubs import CallOptions, Service, with_options
+from binary_middleware.remote._trace_context import TraceContextMiddleware
 
-__all__ = ["CallOptions", "PassOn", "Retries", "Service", "idempotent", "with_options"]
+__all__ = [
+    "CallOptions",
+    "Retries",
+    "Service",
+    "TraceContextMiddleware",
+    "idempotent",
+    "with_options",
+]

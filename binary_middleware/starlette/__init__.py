@@ -1,6 +1,6 @@
-"""The object lane for Starlette: ``read`` a request, answer with ``NegotiatedResponse``."""
+"""The object lane for Starlette: ``read_body`` of a request, answer with ``NegotiatedResponse``."""
 
-from binary_middleware.starlette.request import InvalidBody, read
-from binary_middleware.starlette.response import NegotiatedResponse
+from binary_middleware.starlette._request import InvalidBody, read_body
+from binary_middleware.starlette._response import NegotiatedResponse
 
-__all__ = ["InvalidBody", "NegotiatedResponse", "read"]
+__all__ = ["InvalidBody", "NegotiatedResponse", "read_body"]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp
 
 from binary_middleware import BinaryMiddleware, NumpyArrayField
-from binary_middleware.fastapi import enable
+from binary_middleware.fastapi import add_binary_mode
 from tests.benchmarks.documents import LARGEST_BODY
 from tests.benchmarks.models import ListedSignal, Run, Signal
 
@@ -152,9 +152,9 @@ def msgpack_asgi_lists() -> ASGIApp:
 
 
 def object_lane() -> ASGIApp:
-    """Ours: FastAPI and ``enable``."""
+    """Ours: FastAPI and ``add_binary_mode``."""
     app = _fastapi()
-    enable(app, max_body_size=LARGEST_BODY)
+    add_binary_mode(app, max_body_size=LARGEST_BODY)
     return app
 
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from binary_middleware import NumpyArrayField, packb
-from binary_middleware.fastapi import enable
+from binary_middleware.fastapi import add_binary_mode
 
 
 class Signal(BaseModel):
@@ -70,7 +70,7 @@ async def rot13() -> Response:
     return Response(b"uryyb", media_type="text/plain; charset=rot13")
 
 
-enable(app)
+add_binary_mode(app)
 
 
 async def echo(request: Request) -> Response:

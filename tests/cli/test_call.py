@@ -17,8 +17,8 @@ from binary_middleware.cli.mistakes import CallFailed, Mistake
 from binary_middleware.cli.progress_bar import ProgressBar
 from binary_middleware.cli.request_document import document_of
 from binary_middleware.cli.saving import save
-from binary_middleware.client import Progress
-from binary_middleware.client.flow import NO_DOCUMENT
+from binary_middleware.client import TransferProgress
+from binary_middleware.client._core import NO_DOCUMENT
 from tests.cli.apps import HOSTILE_NAMES
 from tests.cli.shell import COMMAND, REPOSITORY, run, run_in_terminal
 from tests.client.hostile import answering, response
@@ -129,10 +129,10 @@ def test_a_terminal_shows_the_bar_of_its_own_accord(folder: Path, binary_url: st
 
 def test_a_bar_only_where_it_is_worth_one(capsys: pytest.CaptureFixture[str]) -> None:
     bar = ProgressBar()
-    bar(Progress("upload", 500, 1000))
+    bar(TransferProgress("upload", 500, 1000))
     assert capsys.readouterr().err == ""
-    bar(Progress("upload", 2**20, 2**21))
-    bar(Progress("download", 2**21, None))
+    bar(TransferProgress("upload", 2**20, 2**21))
+    bar(TransferProgress("download", 2**21, None))
     bar.end_line()
     bar.end_line()
     lines = capsys.readouterr().err.replace("\r", "").split("\n")

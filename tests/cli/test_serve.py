@@ -129,7 +129,10 @@ def test_a_factory_and_an_app_of_wsgi(folder: Path) -> None:
 
 
 def test_an_app_that_is_binary_already_keeps_its_own_settings(folder: Path) -> None:
-    more = "\nfrom binary_middleware.fastapi import enable\nenable(app, max_body_size=100)\n"
+    more = (
+        "\nfrom binary_middleware.fastapi import add_binary_mode\n"
+        "add_binary_mode(app, max_body_size=100)\n"
+    )
     (folder / "own.py").write_text(FASTAPI + more)
     with serve(folder, "own:app") as served:
         assert post(f"{served.url}/kind", {"samples": ARRAY}).status_code == 200

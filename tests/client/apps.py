@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from binary_middleware import BinaryMiddleware, NumpyArrayField
-from binary_middleware.fastapi import enable
+from binary_middleware.fastapi import add_binary_mode
 
 SECRET = "a secret"
 
@@ -161,7 +161,7 @@ def binary_app() -> FastAPI:
         ("/guarded", guarded),
     ):
         app.router.routes.append(Route(path, endpoint, methods=["GET", "POST"]))
-    enable(app)
+    add_binary_mode(app)
     return app
 
 
@@ -179,8 +179,8 @@ async def _filled(request: Request) -> Response:
 
 
 def _zeros(size: int) -> Response:
-    from binary_middleware.codec import pack_buffers
-    from binary_middleware.starlette.response import BinaryResponse
+    from binary_middleware.formats.msgpack import pack_buffers
+    from binary_middleware.starlette._response import BinaryResponse
 
     return BinaryResponse(pack_buffers(np.zeros(size, np.uint8)), "application/msgpack")
 

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from typing_extensions import TypedDict
 
 from binary_middleware import EncodeError, NumpyArrayField, packb
-from binary_middleware.client import AsyncBinaryClient, BinaryClient, Reply
+from binary_middleware.client import AsyncBinaryClient, BinaryClient, Result
 from tests.client import apps
 from tests.client.apps import Sample
 from tests.client.conftest import MakeClient
@@ -208,8 +208,8 @@ def test_every_method(client: Any) -> None:
 
 
 def test_reply_has_the_response(client: Any) -> None:
-    reply = client.fetch("POST", "/sample", IN_BINARY, Sample)
-    assert isinstance(reply, Reply)
+    reply = client.send("POST", "/sample", IN_BINARY, Sample)
+    assert isinstance(reply, Result)
     assert isinstance(reply.value, Sample)
     assert reply.response.status_code == 200
     assert reply.response.headers["content-type"] == "application/msgpack"
@@ -220,14 +220,14 @@ def test_reply_has_the_response(client: Any) -> None:
 def test_header_fields_of_a_call(client: Any) -> None:
     found = client.post("/reflect", [1, 2])
     assert found["headers"]["content-type"] == "application/json"  # what the middleware made of it
-    reply = client.fetch("POST", "/reflect", [1, 2])
+    reply = client.send("POST", "/reflect", [1, 2])
     sent = reply.response.request.headers
     assert sent["content-type"] == "application/msgpack"
     assert sent["accept"] == "application/msgpack, application/json;q=0.9, */*;q=0.1"
     assert sent["content-length"] == "3"
-    assert "content-type" not in client.fetch("GET", "/reflect").response.request.headers
+    assert "content-type" not in client.send("GET", "/reflect").response.request.headers
     own = {"accept": "application/json", "Content-Type": "application/x-msgpack", "X-A": "1"}
-    reply = client.fetch("POST", "/echo", [1], headers=own)
+    reply = client.send("POST", "/echo", [1], headers=own)
     assert reply.response.headers["content-type"] == "application/json"
     assert reply.response.request.headers["content-type"] == "application/x-msgpack"
     assert reply.response.request.headers.get_list("accept") == ["application/json"]
@@ -236,7 +236,7 @@ def test_header_fields_of_a_call(client: Any) -> None:
 
 def test_arrays_as_maps(kind: str, binary_url: str, make_client: MakeClient) -> None:
     client = make_client(kind, binary_url, ours={"arrays": "map"})
-    reply = client.fetch("POST", "/sample", {**IN_BINARY, "array": LARGE})
+    reply = client.send("POST", "/sample", {**IN_BINARY, "array": LARGE})
     assert reply.response.headers["content-type"] == "application/msgpack; arrays=map"
     assert reply.value["array"].keys() == {"shape", "dtype", "data"}
     assert int(reply.response.request.headers["content-length"]) < LARGE.nbytes + 100
@@ -250,14 +250,14 @@ def test_arrays_as_maps(kind: str, binary_url: str, make_client: MakeClient) -> 
 def test_another_name_for_msgpack(kind: str, make_client: MakeClient) -> None:
     with serving(apps.octet_app) as url:
         client = make_client(kind, url, ours={"media_type": "application/octet-stream"})
-        reply = client.fetch("POST", "/echo", ARRAY)
+        reply = client.send("POST", "/echo", ARRAY)
         assert reply.response.headers["content-type"] == "application/octet-stream"
         assert np.array_equal(reply.value, ARRAY)
 
 
 def test_json_from_the_start(kind: str, binary_url: str, make_client: MakeClient) -> None:
     client = make_client(kind, binary_url, ours={"media_type": "application/json"})
-    reply = client.fetch("POST", "/sample", IN_BINARY, Sample)
+    reply = client.send("POST", "/sample", IN_BINARY, Sample)
     assert reply.response.headers["content-type"] == "application/json"
     assert reply.response.request.headers["content-type"] == "application/json"
     assert reply.response.request.headers["accept"] == "application/json, */*;q=0.1"

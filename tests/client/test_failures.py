@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from binary_middleware import packb
 from binary_middleware.client import BinaryClient
-from binary_middleware.client.failure import LONGEST, describe
+from binary_middleware.client._error_text import LONGEST, describe
 
 STATUS_ERRORS = (httpx2.HTTPStatusError, httpx.HTTPStatusError)
 DECODING_ERRORS = (httpx2.DecodingError, httpx.DecodingError)

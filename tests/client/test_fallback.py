@@ -69,7 +69,7 @@ def test_header_fields_of_a_call_in_json(
 ) -> None:
     client = make_client(kind, plain_url, ours=JSON)
     headers = {"Content-Type": "application/x-msgpack", "Accept": "application/x-msgpack"}
-    sent = client.fetch("PATCH", "/number", 5, headers=headers).response.request.headers
+    sent = client.send("PATCH", "/number", 5, headers=headers).response.request.headers
     assert sent["content-type"] == "application/json"
     assert sent["accept"] == "application/json, */*;q=0.1"
     assert sent["content-length"] == "1"
@@ -114,7 +114,7 @@ def test_errors_in_binary_mode_are_not_taken_for_its_absence(
             client.post(path, 1)
         assert caught.value.request.headers["content-type"] == "application/msgpack"
         assert "binary mode" not in str(caught.value)
-    assert client.fetch("POST", "/echo", 1).response.headers["content-type"].endswith("msgpack")
+    assert client.send("POST", "/echo", 1).response.headers["content-type"].endswith("msgpack")
 
 
 def test_endpoints_that_fail_are_not_called_again(kind: str, make_client: MakeClient) -> None:
@@ -160,10 +160,10 @@ def test_servers_are_told_apart(
 ) -> None:
     client = make_client(kind, plain_url, ours=JSON)
     assert client.patch("/number", 1) == 1
-    reply = client.fetch("POST", f"{binary_url}/echo", 1)
+    reply = client.send("POST", f"{binary_url}/echo", 1)
     assert reply.response.request.headers["content-type"] == "application/msgpack"
     assert reply.response.headers["content-type"] == "application/msgpack"
-    reply = client.fetch("PATCH", f"{plain_url}/number", 1)
+    reply = client.send("PATCH", f"{plain_url}/number", 1)
     assert reply.response.request.headers["content-type"] == "application/json"
     assert reply.response.request.headers["accept"] == "application/json, */*;q=0.1"
 
@@ -193,9 +193,7 @@ def test_server_that_is_redirected_to_is_known_by_the_first() -> None:
     client = BinaryClient(TestClient(app), fallback="json")
     assert client.post("/moved", [1]) == [1]
     assert (
-        client.fetch("POST", "/moved", [1])
-        .response.request.headers["content-type"]
-        .endswith("json")
+        client.send("POST", "/moved", [1]).response.request.headers["content-type"].endswith("json")
     )
 
 

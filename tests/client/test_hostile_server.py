@@ -22,8 +22,8 @@ from pydantic import ValidationError
 
 from binary_middleware import packb
 from binary_middleware.client import BinaryClient
-from binary_middleware.client.failure import LONGEST, decode_text, describe
-from binary_middleware.client.limits import json_structure_size
+from binary_middleware.client._error_text import LONGEST, decode_text, describe
+from binary_middleware.client._limits import json_structure_size
 from tests.client.conftest import KINDS, MakeClient
 from tests.client.hostile import Payload, answering, response
 
@@ -378,7 +378,7 @@ def test_other_requests_of_a_client_are_not_limited() -> None:
 def test_a_length_without_a_body_is_no_size() -> None:
     head = response(b"", length=b"100000000000")
     with answering(head) as url, BinaryClient(url, max_response_size=MIB) as client:
-        reply = client.fetch("HEAD", "/")
+        reply = client.send("HEAD", "/")
     assert reply.value is None
     assert reply.response.headers["content-length"] == "100000000000"
 
@@ -387,7 +387,7 @@ def test_there_may_be_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr("binary_middleware.client.flow.unpack_body", fail)
+    monkeypatch.setattr("binary_middleware.client._core.unpack_body", fail)
     with (
         answering(response()) as url,
         BinaryClient(url) as client,
@@ -400,7 +400,7 @@ def test_a_buffer_that_cannot_be_had_grows(monkeypatch: pytest.MonkeyPatch) -> N
     def fail(*_: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr("binary_middleware.client.transfer.np.empty", fail)
+    monkeypatch.setattr("binary_middleware.client._transfer.np.empty", fail)
     with answering(response()) as url, BinaryClient(url) as client:
         assert client.get("/") == {"a": 1}
 

@@ -29,11 +29,11 @@ LARGE = np.random.default_rng(1).random((512, 1024))
 
 def test_basic_authentication(kind: str, binary_url: str, make_client: MakeClient) -> None:
     client = make_client(kind, binary_url, auth=("somebody", "a password"))
-    sent = client.fetch("POST", "/echo", 1).response.request.headers
+    sent = client.send("POST", "/echo", 1).response.request.headers
     assert sent["authorization"].startswith("Basic ")
-    sent = client.fetch("POST", "/echo", 1, auth=("else", "")).response.request.headers
+    sent = client.send("POST", "/echo", 1, auth=("else", "")).response.request.headers
     assert sent["authorization"] == "Basic ZWxzZTo="
-    sent = client.fetch("POST", "/echo", 1, auth=None).response.request.headers
+    sent = client.send("POST", "/echo", 1, auth=None).response.request.headers
     assert "authorization" not in sent
 
 
@@ -45,7 +45,7 @@ def test_digest_authentication_sends_a_body_again(
     client = make_client(kind, binary_url)
     with pytest.raises(package.HTTPStatusError, match="who are you"):
         client.post("/guarded", document)
-    reply = client.fetch("POST", "/guarded", document, auth=package.DigestAuth("me", apps.SECRET))
+    reply = client.send("POST", "/guarded", document, auth=package.DigestAuth("me", apps.SECRET))
     assert reply.value["user"] == "me"
     assert reply.value["size"] > 2
     assert [each.status_code for each in reply.response.history] == [401]
@@ -59,7 +59,7 @@ def test_redirects_send_a_body_again(
     kind: str, binary_url: str, make_client: MakeClient, document: Any, status: int
 ) -> None:
     client = make_client(kind, binary_url)
-    reply = client.fetch(
+    reply = client.send(
         "POST", "/moved", document, params={"status": status}, follow_redirects=True
     )
     assert np.array_equal(reply.value, document)
@@ -152,7 +152,7 @@ def test_extensions(kind: str, binary_url: str, make_client: MakeClient) -> None
 def test_compressed_answers(kind: str, make_client: MakeClient, document: Any) -> None:
     with serving(apps.compressing_app()) as url:
         client = make_client(kind, url)
-        reply = client.fetch("POST", "/echo", document)
+        reply = client.send("POST", "/echo", document)
         assert reply.response.headers["content-encoding"] == "gzip"
         assert np.array_equal(reply.value, document)
         if document is LARGE:
@@ -238,7 +238,7 @@ def test_http2(package: Any, asynchronous: bool, make_client: MakeClient) -> Non
     with serving_http2(apps.binary_app()) as url:
         client = make_client(kind, url, http1=False, http2=True, timeout=60)
         for _ in range(2):
-            reply = client.fetch("POST", "/echo", LARGE)
+            reply = client.send("POST", "/echo", LARGE)
             assert reply.response.http_version == "HTTP/2"
             assert np.array_equal(reply.value, LARGE)
         with pytest.raises(package.HTTPStatusError, match="Field required"):

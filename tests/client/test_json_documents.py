@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from binary_middleware import DecodeError, EncodeError, NumpyArrayField
-from binary_middleware.transcode import dump_json, from_json
+from binary_middleware.formats.json import dump_json, from_json
 
 ARRAY = np.array([[1, 2], [3, 4]], "int16")
 IN_JSON = {"shape": [2, 2], "dtype": "int16", "data_b64": "AQACAAMABAA="}

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from binary_middleware.client import Progress
+from binary_middleware.client import TransferProgress
 from example_app.progress import ProgressBar
 
 
@@ -15,7 +15,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def drawn(*steps: Progress) -> str:
+def drawn(*steps: TransferProgress) -> str:
     terminal = Terminal()
     bar = ProgressBar(terminal)
     for step in steps:
@@ -25,7 +25,7 @@ def drawn(*steps: Progress) -> str:
 
 def test_a_bar_to_its_end() -> None:
     total = 3 * 2**20
-    text = drawn(*(Progress("upload", done * 2**20, total) for done in (1, 2, 3)))
+    text = drawn(*(TransferProgress("upload", done * 2**20, total) for done in (1, 2, 3)))
     assert text == (
         f"\rupload        1.0 MiB [{'#' * 10}{'.' * 20}]  33%"
         f"\rupload        2.0 MiB [{'#' * 20}{'.' * 10}]  66%"
@@ -34,11 +34,13 @@ def test_a_bar_to_its_end() -> None:
 
 
 def test_a_body_of_unknown_length() -> None:
-    text = drawn(Progress("download", 2**20, None), Progress("download", 3 * 2**19, None))
+    text = drawn(
+        TransferProgress("download", 2**20, None), TransferProgress("download", 3 * 2**19, None)
+    )
     assert text == "\rdownload      1.0 MiB\rdownload      1.5 MiB"
 
 
 def test_nothing_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
-    ProgressBar()(Progress("upload", 1, 2))
+    ProgressBar()(TransferProgress("upload", 1, 2))
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""

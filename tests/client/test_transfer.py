@@ -17,9 +17,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from binary_middleware import packb
-from binary_middleware.body import SLICE
-from binary_middleware.client import BinaryClient, Progress
-from binary_middleware.client.transfer import AsyncUpload, BlockingUpload, Download
+from binary_middleware._asgi.request_body import SEND_CHUNK_SIZE
+from binary_middleware.client import BinaryClient, TransferProgress
+from binary_middleware.client._transfer import AsyncUpload, BlockingUpload, Download
 from tests.client import apps
 from tests.client.conftest import MakeClient
 from tests.serving import serving
@@ -72,29 +72,32 @@ def test_downloads_of_nothing() -> None:
 
 
 def test_progress_of_downloads() -> None:
-    seen: list[Progress] = []
+    seen: list[TransferProgress] = []
     collected(Answer(content_length="4"), [b"123", b"4"], seen.append)
-    assert seen == [Progress("download", 3, 4), Progress("download", 4, 4)]
+    assert seen == [TransferProgress("download", 3, 4), TransferProgress("download", 4, 4)]
     seen.clear()
     collected(Answer(content_length="2"), [b"123"], seen.append)
-    assert seen == [Progress("download", 3, None)]
+    assert seen == [TransferProgress("download", 3, None)]
     seen.clear()
     collected(Answer(content_length="4", content_encoding="br"), [b"123"], seen.append)
-    assert seen == [Progress("download", 3, None)]
+    assert seen == [TransferProgress("download", 3, None)]
 
 
 def test_uploads_can_be_sent_again_and_report_what_was_sent() -> None:
-    seen: list[Progress] = []
-    data = bytes(2 * SLICE + 5)
+    seen: list[TransferProgress] = []
+    data = bytes(2 * SEND_CHUNK_SIZE + 5)
     upload = BlockingUpload([memoryview(data), b"abc"], seen.append)
     assert upload.length == len(data) + 3
     for _ in range(2):
         pieces = iter(upload)
-        assert len(next(pieces)) == SLICE
+        assert len(next(pieces)) == SEND_CHUNK_SIZE
         assert seen == []
-        assert [len(piece) for piece in pieces] == [SLICE, 8]
+        assert [len(piece) for piece in pieces] == [SEND_CHUNK_SIZE, 8]
         total = upload.length
-        assert seen == [Progress("upload", done, total) for done in (SLICE, 2 * SLICE, total)]
+        assert seen == [
+            TransferProgress("upload", done, total)
+            for done in (SEND_CHUNK_SIZE, 2 * SEND_CHUNK_SIZE, total)
+        ]
         seen.clear()
     assert b"".join(upload) == data + b"abc"
 
@@ -105,17 +108,19 @@ def test_uploads_are_iterable_in_one_way_only() -> None:
 
 
 def test_uploads_show_the_array_as_it_is_when_it_is_sent() -> None:
-    array = np.zeros(3 * SLICE, np.uint8)
+    array = np.zeros(3 * SEND_CHUNK_SIZE, np.uint8)
     pieces = iter(BlockingUpload([array.data], None))
-    assert next(pieces) == bytes(SLICE)
+    assert next(pieces) == bytes(SEND_CHUNK_SIZE)
     array[:] = 1
-    assert next(pieces) == b"\x01" * SLICE
+    assert next(pieces) == b"\x01" * SEND_CHUNK_SIZE
 
 
-@pytest.mark.parametrize("size", [SLICE - 100, SLICE, SLICE + 100, 5 * SLICE])
+@pytest.mark.parametrize(
+    "size", [SEND_CHUNK_SIZE - 100, SEND_CHUNK_SIZE, SEND_CHUNK_SIZE + 100, 5 * SEND_CHUNK_SIZE]
+)
 def test_lengths_are_right(client: Any, size: int) -> None:
     array = np.arange(size, dtype=np.uint8)
-    reply = client.fetch("POST", "/echo", array)
+    reply = client.send("POST", "/echo", array)
     assert np.array_equal(reply.value, array)
     headers = reply.response.request.headers
     assert headers["content-length"] == str(len(packb(array)))
@@ -123,14 +128,15 @@ def test_lengths_are_right(client: Any, size: int) -> None:
 
 
 def test_progress_of_both_bodies(kind: str, binary_url: str, make_client: MakeClient) -> None:
-    seen: list[Progress] = []
+    seen: list[TransferProgress] = []
     client = make_client(kind, binary_url, ours={"progress": seen.append})
     client.post("/echo", LARGE)
     size = len(packb(LARGE))
     uploads = [each for each in seen if each.direction == "upload"]
     downloads = [each for each in seen if each.direction == "download"]
     assert uploads == [
-        Progress("upload", min(start + SLICE, size), size) for start in range(0, size, SLICE)
+        TransferProgress("upload", min(start + SEND_CHUNK_SIZE, size), size)
+        for start in range(0, size, SEND_CHUNK_SIZE)
     ]
     assert all(each.total == size for each in downloads)
     assert downloads[-1].done == size
@@ -138,15 +144,15 @@ def test_progress_of_both_bodies(kind: str, binary_url: str, make_client: MakeCl
 
 
 def test_progress_of_one_call(kind: str, binary_url: str, make_client: MakeClient) -> None:
-    ours: list[Progress] = []
-    its: list[Progress] = []
+    ours: list[TransferProgress] = []
+    its: list[TransferProgress] = []
     client = make_client(kind, binary_url, ours={"progress": ours.append})
     client.post("/echo", 1, progress=its.append)
-    assert its == [Progress("upload", 1, 1), Progress("download", 1, 1)]
+    assert its == [TransferProgress("upload", 1, 1), TransferProgress("download", 1, 1)]
     client.post("/echo", 1, progress=None)
     assert ours == []
     client.get("/sum", params={"first": 1, "second": 2}, progress=its.append)
-    assert its[2:] == [Progress("download", 1, 1)]
+    assert its[2:] == [TransferProgress("download", 1, 1)]
 
 
 def test_progress_starts_again_with_a_redirect(
@@ -164,7 +170,7 @@ def test_progress_starts_again_with_a_redirect(
 
 
 def test_exceptions_of_a_callback_end_the_call(client: Any) -> None:
-    def stop(progress: Progress) -> None:
+    def stop(progress: TransferProgress) -> None:
         raise KeyError(progress.direction)
 
     with pytest.raises(KeyError, match="upload"):
@@ -183,11 +189,11 @@ def test_answers_without_a_length() -> None:
         return StreamingResponse(chunks(), media_type="application/msgpack")
 
     app = Starlette(routes=[Route("/", endpoint)])
-    seen: list[Progress] = []
+    seen: list[TransferProgress] = []
     found = BinaryClient(TestClient(app)).get("/", progress=seen.append)
     assert np.array_equal(found["array"], LARGE)
     assert found["array"].flags.writeable
-    assert seen[-1] == Progress("download", len(packb({"array": LARGE})), None)
+    assert seen[-1] == TransferProgress("download", len(packb({"array": LARGE})), None)
 
 
 def test_arrays_are_views_of_one_buffer(client: Any) -> None:

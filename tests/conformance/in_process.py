@@ -10,7 +10,7 @@ from typing import Final
 import anyio
 from starlette.types import ASGIApp, Message
 
-from tests.asgi import http_scope
+from tests.asgi_app import http_scope
 from tests.conformance.message import Request, Seen
 from tests.conformance.witness import DEADLINE, HANGS, WITNESS, Witness, until
 

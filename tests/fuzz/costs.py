@@ -31,10 +31,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from binary_middleware import BinaryMiddleware, packb
-from binary_middleware.fastapi import enable
+from binary_middleware.fastapi import add_binary_mode
 from binary_middleware.options import BinaryOptions
-from binary_middleware.starlette import read
-from tests.asgi import MSGPACK, exchange, http_scope
+from binary_middleware.starlette import read_body
+from tests.asgi_app import MSGPACK, exchange, http_scope
 from tests.hostile import wire
 from tests.hostile.kinds import KINDS
 
@@ -85,10 +85,10 @@ def make_apps() -> dict[str, tuple[ASGIApp, str]]:
     fastapi = FastAPI()
     for kind, type_ in types.items():
         fastapi.add_api_route(f"/{kind}", _accept(Annotated[type_, Body()]), methods=["POST"])
-    enable(fastapi)
+    add_binary_mode(fastapi)
 
     async def accept(request: Request) -> Response:
-        await read(request, types[request.path_params["kind"]])
+        await read_body(request, types[request.path_params["kind"]])
         return JSONResponse({})
 
     starlette = BinaryMiddleware(Starlette(routes=[Route("/{kind}", accept, methods=["POST"])]))

@@ -23,9 +23,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Host, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from binary_middleware import BinaryMiddleware, NumpyArrayField, RouteRule, binary
-from binary_middleware.fastapi import enable
-from binary_middleware.starlette import NegotiatedResponse, read
+from binary_middleware import BinaryMiddleware, NumpyArrayField, RouteRule, binary_options
+from binary_middleware.fastapi import add_binary_mode
+from binary_middleware.starlette import NegotiatedResponse, read_body
 from tests.hostile.lanes import Excused, add_kinds, kind_routes
 
 VICTIM: Final = "the secret of somebody else "
@@ -154,7 +154,7 @@ def make_fastapi() -> FastAPI:
     """Kinds of fields, and what single inputs are about, in the object lane."""
     app = add_kinds(FastAPI())
     _add_hostile_routes(app)
-    enable(app)
+    add_binary_mode(app)
     return app
 
 
@@ -193,7 +193,7 @@ def _add_hostile_routes(app: FastAPI) -> None:
         return body
 
     @app.post("/strict")
-    @binary(mode="require")
+    @binary_options(mode="require")
     async def strict(body: Annotated[Any, Body()]) -> Any:
         return body
 
@@ -216,7 +216,7 @@ def make_observed() -> FastAPI:
 
     app.add_middleware(Redact)
     app.add_middleware(Remember)
-    enable(app)
+    add_binary_mode(app)
     return app
 
 
@@ -248,7 +248,7 @@ def make_guarded(prefix: str, is_enabled: bool) -> FastAPI:
     route = routes["model"]
     route.response_model = dict[str, str]
     if is_enabled:
-        enable(app)
+        add_binary_mode(app)
     return app
 
 
@@ -279,16 +279,16 @@ def make_rooted() -> ASGIApp:
         return body
 
     @app.post("/marked")
-    @binary(mode="require")
+    @binary_options(mode="require")
     async def marked(body: Annotated[Any, Body()]) -> Any:
         return body
 
     @app.post("/small")
-    @binary(max_body_size=100)
+    @binary_options(max_body_size=100)
     async def small(body: Annotated[Any, Body()]) -> Any:
         return body
 
-    return BinaryMiddleware(app, routes=[RouteRule("/ruled", mode="require")])
+    return BinaryMiddleware(app, rules=[RouteRule("/ruled", mode="require")])
 
 
 # -- Starlette -------------------------------------------------------------------------------------
@@ -310,41 +310,41 @@ async def length(request: Request) -> Response:
 
 
 async def _rows(request: Request) -> Response:
-    body = await read(request)
+    body = await read_body(request)
     array = np.asarray(body["rows"])
     return NegotiatedResponse({"rows": rearranged(array, request.path_params["how"])})
 
 
 async def _victim(request: Request) -> Response:
-    return JSONResponse({"length": len(str(await read(request)))})
+    return JSONResponse({"length": len(str(await read_body(request)))})
 
 
 async def _hundred(request: Request) -> Response:
-    await read(request, Hundred)
+    await read_body(request, Hundred)
     return JSONResponse({})
 
 
 async def _masked(request: Request) -> Response:
-    return NegotiatedResponse(await read(request, Masked))
+    return NegotiatedResponse(await read_body(request, Masked))
 
 
 async def _document(request: Request) -> Response:
     return NegotiatedResponse({"for": "everybody"})
 
 
-@binary(mode="require")
+@binary_options(mode="require")
 async def strict(request: Request) -> Response:
     return JSONResponse(await request.json())
 
 
-@binary(mode="require")
+@binary_options(mode="require")
 async def strict_read(request: Request) -> Response:
-    return NegotiatedResponse(await read(request))
+    return NegotiatedResponse(await read_body(request))
 
 
-@binary(max_body_size=100)
+@binary_options(max_body_size=100)
 async def small(request: Request) -> Response:
-    return NegotiatedResponse(await read(request))
+    return NegotiatedResponse(await read_body(request))
 
 
 async def _account(request: Request) -> Response:
@@ -407,7 +407,7 @@ def make_hidden() -> dict[str, ASGIApp]:
         ),
         "closure": BinaryMiddleware(_closure(Starlette(routes=_restricted("/closure")))),
         "ruled": BinaryMiddleware(
-            ruled, routes=[RouteRule("/ruled/document", methods=["GET"], mode="require")]
+            ruled, rules=[RouteRule("/ruled/document", methods=["GET"], mode="require")]
         ),
     }
 

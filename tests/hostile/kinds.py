@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from binary_middleware import NumpyArrayField
-from binary_middleware.arrays import Array, ArrayModel, BinaryBytes
+from binary_middleware.arrays import ArrayModel, ArraySpec, BinaryBytes
 
 
 class Colour(enum.Enum):
@@ -85,8 +85,8 @@ class Pair(NamedTuple):
 
 
 class Signal(ArrayModel):
-    samples: Annotated[NDArray[np.float32], Array("n")]
-    times: Annotated[NDArray[np.float64], Array("n")]
+    samples: Annotated[NDArray[np.float32], ArraySpec("n")]
+    times: Annotated[NDArray[np.float64], ArraySpec("n")]
 
 
 class Base64(BaseModel):
@@ -97,8 +97,8 @@ class Base64(BaseModel):
 
 def _typed(dtype: Any, *sizes: Any, **settings: Any) -> Any:
     if isinstance(dtype, type):
-        return Annotated[NDArray[dtype], Array(*sizes, **settings)]
-    return Annotated[np.ndarray, Array(*sizes, dtype=dtype, **settings)]
+        return Annotated[NDArray[dtype], ArraySpec(*sizes, **settings)]
+    return Annotated[np.ndarray, ArraySpec(*sizes, dtype=dtype, **settings)]
 
 
 KINDS: Final[dict[str, Any]] = {
@@ -195,7 +195,7 @@ KINDS: Final[dict[str, Any]] = {
     "list-array": list[NumpyArrayField],
     "dict-array": dict[str, NumpyArrayField],
     "binary": BinaryBytes,
-    "ndarray": Annotated[np.ndarray, Array()],
+    "ndarray": Annotated[np.ndarray, ArraySpec()],
     "float32": _typed(np.float32, None, 3),
     "float32-safe": _typed(np.float32, casting="safe", finite=True),
     "float32-same-kind": _typed(np.float32, casting="same_kind", ge=0, le=1),

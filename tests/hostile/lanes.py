@@ -15,8 +15,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binary_middleware import BinaryMiddleware
-from binary_middleware.fastapi import enable
-from binary_middleware.starlette import NegotiatedResponse, read
+from binary_middleware.fastapi import add_binary_mode
+from binary_middleware.starlette import NegotiatedResponse, read_body
 from tests.hostile.kinds import KINDS, model_of
 
 FORMS: Final = ("model", "bare")
@@ -52,7 +52,7 @@ def kind_routes() -> list[Route]:
 
     async def echo(request: Request) -> Response:
         type_ = types[request.path_params["form"]][request.path_params["kind"]]
-        value = await read(request, type_)
+        value = await read_body(request, type_)
         if request.path_params["form"] == "bare":
             value = TypeAdapter(type_).dump_python(value)
         return NegotiatedResponse(value)
@@ -101,7 +101,7 @@ def make_lanes(**options: Any) -> dict[str, ASGIApp]:
     """
     direct, handled = FastAPI(), FastAPI(max_body_size=1 << 40)  # which keeps FastAPI's handler
     for app in (direct, handled):
-        enable(add_kinds(app), **options)
+        add_binary_mode(add_kinds(app), **options)
     behind = BinaryMiddleware(Excused(add_kinds(FastAPI())), **options)
     starlette = BinaryMiddleware(Starlette(routes=kind_routes()), **options)
     return {"direct": direct, "handled": handled, "json": behind, "read": starlette}

@@ -7,8 +7,8 @@ from typing import Final
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
-from binary_middleware import NumpyArrayField, binary
-from binary_middleware.fastapi import enable
+from binary_middleware import NumpyArrayField, binary_options
+from binary_middleware.fastapi import add_binary_mode
 
 MAX_BODY: Final = 12 * 1024 * 1024
 MAX_STRUCTURE: Final = 256 * 1024
@@ -28,7 +28,7 @@ class Document(BaseModel):
 
 
 app = FastAPI()
-enable(app, max_body_size=MAX_BODY, max_structure_size=MAX_STRUCTURE)
+add_binary_mode(app, max_body_size=MAX_BODY, max_structure_size=MAX_STRUCTURE)
 
 
 @app.post("/echo")
@@ -42,6 +42,6 @@ def threaded(document: Document) -> Document:
 
 
 @app.post("/small")
-@binary(max_body_size=SMALL_BODY)
+@binary_options(max_body_size=SMALL_BODY)
 async def small(document: Document) -> Document:
     return document

@@ -20,7 +20,7 @@ import msgpack_numpy
 import numpy as np
 
 from binary_middleware import packb, unpackb
-from tests.asgi import MSGPACK
+from tests.asgi_app import MSGPACK
 from tests.soak.app import MAX_BODY, MAX_STRUCTURE, SMALL_BODY
 
 LARGEST: Final = 8 * 1024 * 1024

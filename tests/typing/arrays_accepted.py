@@ -1,4 +1,4 @@
-"""Typed arrays that type checkers take; ``tests/heavy/test_type_checkers.py`` asks them.
+"""Typed arrays that type checkers take; ``tests/integration/test_type_checkers.py`` asks them.
 
 Every value is the array itself, to mypy and to pyright.
 """
@@ -12,30 +12,37 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from binary_middleware.arrays import Array, ArrayModel, BinaryBytes, Dim, Float32Array, UInt8Array
-from binary_middleware.arrays.jaxtyping import JaxtypingArray
-from binary_middleware.arrays.pandas import Columns, SeriesArray
-from binary_middleware.arrays.torch import TorchArray
+from binary_middleware.arrays import (
+    ArrayModel,
+    ArraySpec,
+    BinaryBytes,
+    Dim,
+    Float32Array,
+    UInt8Array,
+)
+from binary_middleware.arrays.jaxtyping import JaxtypingSpec
+from binary_middleware.arrays.pandas import Columns, SeriesSpec
+from binary_middleware.arrays.torch import TorchSpec
 
 Vectors = Float32[np.ndarray, "n 3"]
-Image = Annotated[NDArray[np.uint8], Array("height", "width", 3)]
+Image = Annotated[NDArray[np.uint8], ArraySpec("height", "width", 3)]
 
 
 class Batch(ArrayModel):
-    images: Annotated[NDArray[np.uint8], Array("batch", None, Dim("w", le=4), ..., order="C")]
-    weights: Annotated[Float32Array, Array("batch", casting="safe", finite=True, ge=0, le=1.5)]
+    images: Annotated[NDArray[np.uint8], ArraySpec("batch", None, Dim("w", le=4), ..., order="C")]
+    weights: Annotated[Float32Array, ArraySpec("batch", casting="safe", finite=True, ge=0, le=1.5)]
     frames: list[Image]
     either: Image | None = None
-    any_float: Annotated[NDArray[np.floating[Any]], Array(shape=(), copy=False)]
-    fixed: Annotated[np.ndarray[tuple[int, int], np.dtype[np.int8]], Array(2, 2, lists=True)]
+    any_float: Annotated[NDArray[np.floating[Any]], ArraySpec(shape=(), copy=False)]
+    fixed: Annotated[np.ndarray[tuple[int, int], np.dtype[np.int8]], ArraySpec(2, 2, lists=True)]
     png: BinaryBytes = b""
 
 
 class OfOthers(BaseModel):
-    tensor: Annotated[torch.Tensor, TorchArray("n", dtype=torch.float32)]
-    series: Annotated[pd.Series, SeriesArray("n")]
-    frame: Annotated[pd.DataFrame, Columns({"a": SeriesArray()})]
-    typed: Annotated[Vectors, JaxtypingArray()]
+    tensor: Annotated[torch.Tensor, TorchSpec("n", dtype=torch.float32)]
+    series: Annotated[pd.Series, SeriesSpec("n")]
+    frame: Annotated[pd.DataFrame, Columns({"a": SeriesSpec()})]
+    typed: Annotated[Vectors, JaxtypingSpec()]
 
 
 def values(batch: Batch, others: OfOthers) -> None:

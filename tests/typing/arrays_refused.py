@@ -1,7 +1,7 @@
 """Uses of typed arrays that type checkers refuse, each in a line that says so.
 
-``tests/heavy/test_type_checkers.py`` asks them: there must be an error in each of these lines, and
-in no other.
+``tests/integration/test_type_checkers.py`` asks them: there must be an error in each of these
+lines, and in no other.
 """
 
 from typing import Annotated
@@ -11,10 +11,17 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from binary_middleware.arrays import Array, ArrayModel, BinaryBytes, Dim, Float32Array, Int64Array
-from binary_middleware.arrays.torch import TorchArray
+from binary_middleware.arrays import (
+    ArrayModel,
+    ArraySpec,
+    BinaryBytes,
+    Dim,
+    Float32Array,
+    Int64Array,
+)
+from binary_middleware.arrays.torch import TorchSpec
 
-Image = Annotated[NDArray[np.uint8], Array("height", "width", 3)]
+Image = Annotated[NDArray[np.uint8], ArraySpec("height", "width", 3)]
 
 
 class Item(ArrayModel):
@@ -24,7 +31,7 @@ class Item(ArrayModel):
 
 
 class OfTorch(BaseModel):
-    tensor: Annotated[torch.Tensor, TorchArray("n")]
+    tensor: Annotated[torch.Tensor, TorchSpec("n")]
 
 
 def use(item: Item, other: OfTorch, text: NDArray[np.str_]) -> Float32Array:
@@ -39,8 +46,8 @@ def use(item: Item, other: OfTorch, text: NDArray[np.str_]) -> Float32Array:
     return text  # refused
 
 
-Array("n", casting="unsafe")  # refused
-Array("n", order="A")  # refused
-Array("n", minimum=1)  # refused
-Array(1.5)  # refused
+ArraySpec("n", casting="unsafe")  # refused
+ArraySpec("n", order="A")  # refused
+ArraySpec("n", minimum=1)  # refused
+ArraySpec(1.5)  # refused
 Dim("n", 1, 2)  # refused

@@ -62,6 +62,6 @@ def typed_answers(client: BinaryClient) -> None:
     assert_type(client.post("/", {}, Answer), Answer)
     assert_type(client.get("/", NDArray[np.float32]), NDArray[np.float32])
     assert_type(client.call("/", dict[str, int], url=1, returns=2), dict[str, int])
-    assert_type(client.fetch("GET", "/", returns=Gradient).value, Gradient)
+    assert_type(client.send("GET", "/", returns=Gradient).value, Gradient)
     assert_type(client.get("/"), Any)
     client.get("/", int | None)

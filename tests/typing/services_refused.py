@@ -46,5 +46,5 @@ async def calls() -> None:
 
 def answers(client: BinaryClient) -> None:
     text: str = client.post("/", {}, int)  # refused
-    number: int = client.fetch("GET", "/", returns=str).value  # refused
+    number: int = client.send("GET", "/", returns=str).value  # refused
     print(text, number)

@@ -802,7 +802,7 @@ def maps_inside(app: ASGIApp) -> ASGIApp:
 
 
 RULES = {
-    "routes": [
+    "rules": [
         RouteRule("/off/{rest:path}", BinaryOptions(mode="off")),
         RouteRule("/strict", BinaryOptions(mode="require"), methods=["POST"]),
     ]

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.asgi import http_scope
+from tests.asgi_app import http_scope
 from tests.conformance.apps import answers, body, echo, ignores_the_body, start
 from tests.conformance.expect import (
     app_received,

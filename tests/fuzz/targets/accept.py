@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from binary_middleware._http.media_types import is_binary, parse_accept, parse_media_type
+from binary_middleware._http.negotiation import make_plan
 from binary_middleware.errors import NotAcceptable, UnsupportedMediaType
-from binary_middleware.media import is_binary, parse_accept, parse_media_type
-from binary_middleware.negotiation import make_plan
 from binary_middleware.options import BinaryOptions
 
 OPTIONS = (
@@ -79,4 +79,4 @@ def _check_plan(content_type: str | None, accept: str | None, options: BinaryOpt
     else:
         assert plan.refusal is None
     nothing = plan.request is None and plan.answer is None and plan.refusal is None
-    assert plan.is_none_of_ours is nothing
+    assert plan.is_passthrough is nothing

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgpack
 
-from binary_middleware.codec import unpackb
-from tests.asgi import Answer, exchange, http_scope
+from binary_middleware.formats.msgpack import unpackb
+from tests.asgi_app import Answer, exchange, http_scope
 from tests.fuzz.choices import Choices
 from tests.fuzz.values import value
 from tests.hostile import wire

@@ -17,11 +17,11 @@ import numpy as np
 from starlette.types import Receive, Scope, Send
 
 from binary_middleware import BinaryMiddleware
-from binary_middleware.codec import packb, unpackb
+from binary_middleware._http.media_types import is_binary, parse_accept, parse_media_type
 from binary_middleware.errors import ContentTooLarge
-from binary_middleware.media import is_binary, parse_accept, parse_media_type
+from binary_middleware.formats.msgpack import packb, unpackb
 from binary_middleware.options import MEDIA_TYPES
-from tests.asgi import Answer, exchange, http_scope
+from tests.asgi_app import Answer, exchange, http_scope
 
 HEADERS = (
     b"content-type",

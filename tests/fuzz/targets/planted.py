@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from binary_middleware.codec import unpackb
+from binary_middleware.formats.msgpack import unpackb
 
 TOKENS: tuple[bytes, ...] = ()
 

@@ -17,10 +17,10 @@ import msgspec
 import numpy as np
 from msgpack.fallback import Unpacker
 
-from binary_middleware.codec import pack_buffers, packb, unpackb
 from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
 from binary_middleware.fields import parse_dtype
-from binary_middleware.transcode import dump_json, to_msgpack
+from binary_middleware.formats.json import dump_json, to_msgpack
+from binary_middleware.formats.msgpack import pack_buffers, packb, unpackb
 from tests.fuzz.choices import Choices
 from tests.fuzz.reader import read
 from tests.fuzz.values import value

@@ -10,9 +10,9 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
-from binary_middleware.codec import MAX_STRUCTURE_SIZE, packb, unpack_owned, unpackb
 from binary_middleware.errors import ContentTooLarge, DecodeError
-from tests.owned import owned, received
+from binary_middleware.formats.msgpack import MAX_STRUCTURE_SIZE, packb, unpack_owned, unpackb
+from tests.formats.owned import owned, received
 from tests.sameness import same
 
 SMALL_LIMIT = 512

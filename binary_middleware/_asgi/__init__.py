@@ -1,0 +1,1 @@
+"""One exchange: the request, its body, the response."""

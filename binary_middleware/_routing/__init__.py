@@ -1,0 +1,1 @@
+"""Options per route: rules, paths, and which of them hold for a request."""

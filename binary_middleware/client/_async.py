@@ -1,0 +1,235 @@
+"""The async client."""
+
+from __future__ import annotations
+
+import contextlib
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
+
+from binary_middleware.client._core import (
+    NO_DOCUMENT,
+    Attempt,
+    ClientCore,
+    RequestOptions,
+    Result,
+    Steps,
+    T,
+)
+from binary_middleware.client._transfer import AsyncUpload, Download
+
+if TYPE_CHECKING:
+    from binary_middleware.client._core import Url
+
+
+class AsyncBinaryClient(ClientCore):
+    """Calls endpoints in binary mode, from an event loop.
+
+    ::
+
+        async with AsyncBinaryClient("http://127.0.0.1:8000") as client:
+            spectrum = await client.post("/spectrum", signal, Spectrum)
+
+    All is as with ``BinaryClient``, with an ``httpx2.AsyncClient`` or an ``httpx.AsyncClient``.
+    Tasks may share a client.
+    """
+
+    _kind = "AsyncClient"
+    _upload = AsyncUpload
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections of a client of our own."""
+        if self._is_ours:
+            await self.http.aclose()
+
+    async def _run(self, steps: Steps) -> Result[Any]:
+        attempt = next(steps)
+        try:
+            while True:
+                try:
+                    download = await self._exchange(attempt)
+                except Exception as exc:
+                    attempt = steps.throw(exc)
+                else:
+                    attempt = steps.send(download)
+        except StopIteration as end:
+            reply: Result[Any] = end.value
+            return reply
+
+    async def _exchange(self, attempt: Attempt) -> Download:
+        with self._package_errors(attempt.request):
+            response = await self.http.send(attempt.request, stream=True, **attempt.options)
+            self._limit.apply(response)  # whatever became of the hook
+            async with contextlib.aclosing(response):
+                if not response.is_success:
+                    await response.aread()  # so that whoever catches the exception finds it
+                download = Download(response, attempt.progress)
+                async for chunk in response.aiter_bytes():
+                    download.add(chunk)
+        self._let_go(response)
+        return download
+
+    @overload
+    async def send(
+        self,
+        method: str,
+        url: Url,
+        document: Any = ...,
+        returns: type[T] = ...,
+        **options: Unpack[RequestOptions],
+    ) -> Result[T]: ...
+    @overload
+    async def send(
+        self,
+        method: str,
+        url: Url,
+        document: Any = ...,
+        returns: Any = ...,
+        **options: Unpack[RequestOptions],
+    ) -> Result[Any]: ...
+    async def send(
+        self,
+        method: str,
+        url: Url,
+        document: Any = NO_DOCUMENT,
+        returns: Any = Any,
+        **options: Unpack[RequestOptions],
+    ) -> Result[Any]:
+        """As :meth:`BinaryClient.send`."""
+        return await self._run(self._steps(method, url, document, returns, options))
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        url: Url,
+        document: Any = ...,
+        returns: type[T] = ...,
+        **options: Unpack[RequestOptions],
+    ) -> T: ...
+    @overload
+    async def request(
+        self,
+        method: str,
+        url: Url,
+        document: Any = ...,
+        returns: Any = ...,
+        **options: Unpack[RequestOptions],
+    ) -> Any: ...
+    async def request(
+        self,
+        method: str,
+        url: Url,
+        document: Any = NO_DOCUMENT,
+        returns: Any = Any,
+        **options: Unpack[RequestOptions],
+    ) -> Any:
+        """As :meth:`BinaryClient.request`."""
+        reply = await self.send(method, url, document, returns, **options)
+        return reply.value
+
+    @overload
+    async def get(
+        self, url: Url, returns: type[T] = ..., **options: Unpack[RequestOptions]
+    ) -> T: ...
+    @overload
+    async def get(self, url: Url, returns: Any = ..., **options: Unpack[RequestOptions]) -> Any: ...
+    async def get(self, url: Url, returns: Any = Any, **options: Unpack[RequestOptions]) -> Any:
+        """As :meth:`BinaryClient.get`."""
+        return await self.request("GET", url, NO_DOCUMENT, returns, **options)
+
+    @overload
+    async def delete(
+        self, url: Url, returns: type[T] = ..., **options: Unpack[RequestOptions]
+    ) -> T: ...
+    @overload
+    async def delete(
+        self, url: Url, returns: Any = ..., **options: Unpack[RequestOptions]
+    ) -> Any: ...
+    async def delete(self, url: Url, returns: Any = Any, **options: Unpack[RequestOptions]) -> Any:
+        """As :meth:`BinaryClient.delete`."""
+        return await self.request("DELETE", url, NO_DOCUMENT, returns, **options)
+
+    @overload
+    async def post(
+        self,
+        url: Url,
+        document: Any = ...,
+        returns: type[T] = ...,
+        **options: Unpack[RequestOptions],
+    ) -> T: ...
+    @overload
+    async def post(
+        self, url: Url, document: Any = ..., returns: Any = ..., **options: Unpack[RequestOptions]
+    ) -> Any: ...
+    async def post(
+        self,
+        url: Url,
+        document: Any = NO_DOCUMENT,
+        returns: Any = Any,
+        **options: Unpack[RequestOptions],
+    ) -> Any:
+        """As :meth:`BinaryClient.post`."""
+        return await self.request("POST", url, document, returns, **options)
+
+    @overload
+    async def put(
+        self,
+        url: Url,
+        document: Any = ...,
+        returns: type[T] = ...,
+        **options: Unpack[RequestOptions],
+    ) -> T: ...
+    @overload
+    async def put(
+        self, url: Url, document: Any = ..., returns: Any = ..., **options: Unpack[RequestOptions]
+    ) -> Any: ...
+    async def put(
+        self,
+        url: Url,
+        document: Any = NO_DOCUMENT,
+        returns: Any = Any,
+        **options: Unpack[RequestOptions],
+    ) -> Any:
+        """As :meth:`BinaryClient.put`."""
+        return await self.request("PUT", url, document, returns, **options)
+
+    @overload
+    async def patch(
+        self,
+        url: Url,
+        document: Any = ...,
+        returns: type[T] = ...,
+        **options: Unpack[RequestOptions],
+    ) -> T: ...
+    @overload
+    async def patch(
+        self, url: Url, document: Any = ..., returns: Any = ..., **options: Unpack[RequestOptions]
+    ) -> Any: ...
+    async def patch(
+        self,
+        url: Url,
+        document: Any = NO_DOCUMENT,
+        returns: Any = Any,
+        **options: Unpack[RequestOptions],
+    ) -> Any:
+        """As :meth:`BinaryClient.patch`."""
+        return await self.request("PATCH", url, document, returns, **options)
+
+    @overload
+    async def call(self, url: Url, returns: type[T] = ..., /, **arguments: Any) -> T: ...
+    @overload
+    async def call(self, url: Url, returns: Any = ..., /, **arguments: Any) -> Any: ...
+    async def call(self, url: Url, returns: Any = Any, /, **arguments: Any) -> Any:
+        """As :meth:`BinaryClient.call`."""
+        return await self.request("POST", url, arguments, returns)

@@ -1,0 +1,1 @@
+"""Documents as bytes and back. No HTTP, no ASGI."""

@@ -1,0 +1,66 @@
+"""What binary mode is for the operations of a document, from what the app says of its routes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from binary_middleware._routing.resolver import Found, Resolver
+from binary_middleware._routing.rules import sample_of
+from binary_middleware.openapi._document import BinaryOperation, OperationOf
+from binary_middleware.openapi._schemas import resolve
+from binary_middleware.options import BinaryOptions, with_overrides
+
+_PARAMETER: Final = re.compile(r"\{([^}]*)\}")
+_CONVERTORS: Final = {"integer": "int", "number": "float", "uuid": "uuid"}
+
+
+def operations_of(resolver: Resolver, document: Mapping[str, Any]) -> OperationOf:
+    """Operations that go by way of JSON text, under the options that hold for their paths."""
+
+    def operation_of(template: str, method: str) -> BinaryOperation:
+        found = resolver.find(template, method)
+        return BinaryOperation(options_of(resolver, document, template, method, found))
+
+    return operation_of
+
+
+def options_of(
+    resolver: Resolver, document: Mapping[str, Any], template: str, method: str, found: Found | None
+) -> BinaryOptions:
+    """The options that hold for an operation.
+
+    Args:
+        resolver: knows the options of the app.
+        document: the document, which says of what type the parameters in a path are.
+        template: the path, as the document has it.
+        method: the method, in upper case.
+        found: the route, if the resolver knows it.
+    """
+    path = _sample(document, template, method) if found is None else found.path
+    return with_overrides(BinaryOptions(), *resolver.layers(path, method))
+
+
+def _sample(document: Mapping[str, Any], template: str, method: str) -> str:
+    """A path that an operation is for, as far as the document tells."""
+    convertors = {}
+    item = document["paths"][template]
+    operation = item.get(method.lower()) if isinstance(item, dict) else None
+    for place in (item, operation):
+        parameters = place.get("parameters") if isinstance(place, dict) else None
+        for parameter in parameters if isinstance(parameters, list) else ():
+            name, schema = _path_parameter(document, parameter)
+            kind = "uuid" if schema.get("format") == "uuid" else schema.get("type")
+            if isinstance(kind, str):
+                convertors[name] = _CONVERTORS.get(kind, "str")
+    return _PARAMETER.sub(lambda match: sample_of(convertors.get(match[1], "str")), template)
+
+
+def _path_parameter(document: Mapping[str, Any], parameter: Any) -> tuple[Any, Mapping[str, Any]]:
+    if isinstance(parameter, dict) and isinstance(parameter.get("$ref"), str):
+        parameter = resolve(document, parameter["$ref"])
+    if not isinstance(parameter, dict) or parameter.get("in") != "path":
+        return None, {}
+    schema = parameter.get("schema")
+    return str(parameter.get("name")), schema if isinstance(schema, dict) else {}

@@ -1,0 +1,76 @@
+"""Routes of a FastAPI app for the methods of a service."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, FastAPI
+from starlette.types import Receive, Scope, Send
+
+from binary_middleware.fastapi import BinaryRoute
+from binary_middleware.remote._contract import Method, methods_of
+from binary_middleware.remote._trace_context import TraceContextMiddleware
+
+
+class ServiceRoute(BinaryRoute):
+    """A route whose calls to other services carry the trace context of its request."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await TraceContextMiddleware(super().handle)(scope, receive, send)
+
+
+def mount(
+    service: type,
+    app: FastAPI | APIRouter,
+    implementation: Any,
+    prefix: str,
+    options: dict[str, Any],
+) -> None:
+    """Mount an implementation; see ``Service.serve``."""
+    router = APIRouter(route_class=ServiceRoute.configured(**options))
+    for method in methods_of(service).values():
+        router.add_api_route(
+            f"/{method.name}",
+            _endpoint(service, method, implementation),
+            methods=["POST"],
+            response_model=method.returns,
+            name=method.name,
+            description=method.description,
+        )
+    app.include_router(router, prefix=prefix)
+
+
+def _endpoint(service: type, method: Method, implementation: Any) -> Callable[..., Any]:
+    function = getattr(implementation, method.name, None)
+    where = f"{type(implementation).__name__}.{method.name}()"
+    if function is None or getattr(function, "__func__", None) is getattr(service, method.name):
+        raise TypeError(f"{where} is declared by {service.__name__} and not there")
+    try:
+        inspect.signature(function).bind(**dict.fromkeys(method.signature.parameters))
+    except TypeError as exc:
+        raise TypeError(f"{where} does not take what {service.__name__} declares: {exc}") from None
+
+    # FastAPI reads the parameters of a body from the signature; embedded, each has its name there
+    # even where it is the only one.
+    parameters = [
+        parameter.replace(
+            kind=parameter.KEYWORD_ONLY,
+            annotation=Annotated[parameter.annotation, Body(embed=True)],
+        )
+        for parameter in method.signature.parameters.values()
+    ]
+
+    async def awaited(**arguments: Any) -> Any:
+        return await function(**arguments)
+
+    def called(**arguments: Any) -> Any:
+        return function(**arguments)
+
+    # FastAPI has a thread call what is not a coroutine function.
+    endpoint: Any = awaited if inspect.iscoroutinefunction(function) else called
+    endpoint.__name__ = method.name
+    endpoint.__signature__ = method.signature.replace(parameters=parameters)
+    served: Callable[..., Any] = endpoint
+    return served

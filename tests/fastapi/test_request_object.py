@@ -1,0 +1,237 @@
+"""What ``Request`` gives an endpoint or a dependency beside the declared body."""
+
+import json
+from base64 import b64encode
+from typing import Annotated, Any
+
+import msgpack
+import numpy as np
+import pytest
+from fastapi import Body, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.testclient import TestClient
+
+from binary_middleware import NumpyArrayField, packb, unpackb
+from binary_middleware.fastapi import add_binary_mode
+from tests.asgi_app import MSGPACK, call
+from tests.fastapi.conftest import same, value
+
+LARGE = np.arange(100_003, dtype="float64")
+DOCUMENTS: dict[str, bytes] = {
+    "small": packb({"array": np.arange(3), "raw": b"\xff"}),
+    "nothing in it": packb({}),
+    "unusual spelling": b"\xdf\x00\x00\x00\x01\xd9\x03raw\xc6\x00\x00\x00\x01\xff",
+    **{f"large, {pad} off": packb({"raw": bytes(pad), "array": LARGE}) for pad in range(8)},
+    "two large": packb({"raw": b"1", "array": LARGE, "other": [LARGE.astype("int16")]}),
+    "string-keyed map": packb({"array": LARGE}, arrays="map"),
+    "of msgpack": msgpack.packb({"raw": b"x" * 100_000, "n": 1.5}),
+}
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+async def _stream(request: Request) -> bytes:
+    return b"".join([chunk async for chunk in request.stream()])
+
+
+async def _json_then_body(request: Request) -> bytes:
+    await request.json()
+    return await request.body()
+
+
+async def _twice(request: Request) -> bytes:
+    assert await request.body() == await request.body()
+    return b"".join([chunk async for chunk in request.stream()])
+
+
+READERS = [_body, _stream, _json_then_body, _twice]
+readers = pytest.mark.parametrize("reader", READERS, ids=lambda f: f.__name__.strip("_"))
+documents = pytest.mark.parametrize("body", DOCUMENTS.values(), ids=DOCUMENTS.keys())
+
+
+@documents
+@readers
+def test_body_is_what_the_client_sent(reader: Any, body: bytes) -> None:
+    seen: list[bytes] = []
+    app = FastAPI()
+
+    @app.post("/endpoint")
+    async def endpoint(
+        request: Request,
+        array: Annotated[NumpyArrayField | None, Body()] = None,
+        raw: Annotated[bytes, Body()] = b"",
+    ) -> None:
+        seen.append(await reader(request))
+
+    async def dependency(request: Request) -> None:
+        seen.append(await reader(request))
+
+    @app.post("/dependency", dependencies=[Depends(dependency)])
+    async def behind_it(
+        array: Annotated[NumpyArrayField | None, Body()] = None,
+        raw: Annotated[bytes, Body()] = b"",
+    ) -> None:
+        assert array is None or array.array.flags.writeable
+
+    add_binary_mode(app)
+    client = TestClient(app)
+    for path in ("/endpoint", "/dependency"):
+        assert client.post(path, content=body, headers=MSGPACK).status_code == 200
+    assert seen == [body, body]
+
+
+def test_body_in_chunks() -> None:
+    body = DOCUMENTS["large, 3 off"]
+    seen = []
+    app = FastAPI()
+
+    @app.post("/")
+    async def endpoint(
+        request: Request, array: Annotated[NumpyArrayField, Body(embed=True)]
+    ) -> int:
+        seen.append(await request.body())
+        return array.array.size
+
+    add_binary_mode(app)
+    size = 10_007
+    chunks = [body[start : start + size] for start in range(0, len(body), size)]
+    assert call(app, chunks).status == 200
+    assert seen == [body]
+
+
+def test_json_is_the_decoded_object() -> None:
+    app = FastAPI()
+
+    @app.post("/")
+    async def endpoint(request: Request, raw: Annotated[bytes, Body()], n: Annotated[int, Body()]):
+        document = await request.json()
+        assert document is await request.json()
+        return document
+
+    add_binary_mode(app)
+    document = {"raw": b"\xff", "n": 1, "more": [np.arange(3)], "nan": float("nan")}
+    response = TestClient(app).post("/", content=packb(document), headers=MSGPACK)
+    assert same(value(response), document)
+
+
+@documents
+@pytest.mark.parametrize("how", ["body", "json", "stream"])
+def test_without_a_declared_body_it_is_json_text(how: str, body: bytes) -> None:
+    app = FastAPI()
+
+    @app.post("/")
+    async def endpoint(request: Request) -> Any:
+        if how == "json":
+            return await request.json()
+        return json.loads(await (_body if how == "body" else _stream)(request))
+
+    add_binary_mode(app)
+    response = TestClient(app).post("/", content=body, headers=MSGPACK)
+    assert response.status_code == 200
+    assert same(value(response), _as_json(unpackb(body)))
+
+
+def _as_json(document: Any) -> Any:
+    """The JSON lane's form of bytes and arrays."""
+    if isinstance(document, dict) and document.keys() == {"shape", "dtype", "data"}:
+        document = np.frombuffer(document["data"], document["dtype"])
+    if isinstance(document, np.ndarray):
+        return {
+            "shape": list(document.shape),
+            "dtype": document.dtype.name,
+            "data_b64": b64encode(document.tobytes()).decode(),
+        }
+    if isinstance(document, bytes):
+        return b64encode(document).decode()
+    if isinstance(document, dict):
+        return {key: _as_json(item) for key, item in document.items()}
+    return [_as_json(item) for item in document] if isinstance(document, list) else document
+
+
+def test_header_fields_say_json() -> None:
+    app = FastAPI()
+
+    @app.post("/")
+    async def endpoint(request: Request) -> dict[str, str | None]:
+        names = ("content-type", "accept", "x-other")
+        return {name: request.headers.get(name) for name in names}
+
+    add_binary_mode(app)
+    headers = {**MSGPACK, "accept": "application/msgpack, text/plain;q=0.5", "x-other": "1"}
+    response = TestClient(app).post("/", content=packb(1), headers=headers)
+    assert value(response) == {
+        "content-type": "application/json",
+        "accept": "application/json, text/plain;q=0.5",
+        "x-other": "1",
+    }
+
+
+def test_state_and_client_are_there() -> None:
+    async def dependency(request: Request) -> None:
+        request.state.user = "u"
+
+    app = FastAPI()
+
+    @app.post("/{number}", dependencies=[Depends(dependency)])
+    async def endpoint(request: Request, raw: Annotated[bytes, Body()], number: int) -> Any:
+        assert not await request.is_disconnected()
+        return [
+            request.state.user,
+            request.path_params["number"],
+            request.query_params["q"],
+            str(request.url_for("endpoint", number=7)),
+            request.method,
+            request.app is app,
+        ]
+
+    add_binary_mode(app)
+    response = TestClient(app).post("/5?q=x", content=packb(b"\xff"), headers=MSGPACK)
+    assert value(response) == ["u", "5", "x", "http://testserver/7", "POST", True]
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "not declared"])
+def test_exception_handler_reads_the_request_as_json_text(declared: bool) -> None:
+    class Refused(Exception):
+        pass
+
+    app = FastAPI()
+
+    if declared:
+
+        @app.post("/")
+        async def endpoint(raw: Annotated[bytes, Body(embed=True)]) -> None:
+            raise Refused
+
+    else:
+
+        @app.post("/")
+        async def endpoint_without() -> None:
+            raise Refused
+
+    @app.exception_handler(Refused)
+    async def handler(request: Request, exc: Refused) -> JSONResponse:
+        body = await request.body()
+        return JSONResponse([json.loads(body), await request.json()], status_code=409)
+
+    add_binary_mode(app)
+    response = TestClient(app).post("/", content=packb({"raw": b"\xff"}), headers=MSGPACK)
+    assert response.status_code == 409
+    assert value(response) == [{"raw": "/w=="}, {"raw": "/w=="}]
+
+
+def test_body_was_changed_by_the_endpoint_and_is_read_again() -> None:
+    """What the endpoint changed in an array is changed in the one buffer that there is."""
+    app = FastAPI()
+
+    @app.post("/")
+    async def endpoint(
+        request: Request, array: Annotated[NumpyArrayField, Body(embed=True)]
+    ) -> int:
+        array.array[0] = 7
+        return len(await request.body())
+
+    add_binary_mode(app)
+    body = packb({"array": LARGE})
+    assert value(TestClient(app).post("/", content=body, headers=MSGPACK)) == len(body)
