@@ -12,12 +12,13 @@ from binary_middleware._asgi.exchange import PASSTHROUGH_KEY, SCOPE_KEY, Exchang
 from binary_middleware._asgi.request_body import keep_freed_memory
 from binary_middleware._http import etags as etag
 from binary_middleware._http.headers import problem_response, with_vary
-from binary_middleware._http.negotiation import Negotiator, Plan, asked
+from binary_middleware._http.negotiation import Plan, asked
 from binary_middleware._routing.body_observers import BodyObservers
 from binary_middleware._routing.resolver import Resolver
 from binary_middleware._routing.rules import RouteRule
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange_info import ExchangeInfo
+from binary_middleware.formats import FORMAT
 from binary_middleware.openapi import DocumentCompletion
 from binary_middleware.options import BinaryOptions, make_overrides, with_overrides
 
@@ -74,8 +75,8 @@ class BinaryMiddleware:
         self.resolver = self.make_resolver(app, rules=rules, openapi_path=openapi_path, **options)
         if openapi_path is not None:
             self.app = DocumentCompletion(app, openapi_path, self.resolver)
-        self._default = Negotiator(with_overrides(BinaryOptions(), self.resolver.own))
-        self._negotiators: dict[BinaryOptions, Negotiator] = {}
+        self._own_options = with_overrides(BinaryOptions(), self.resolver.own)
+        self._options: dict[BinaryOptions, BinaryOptions] = {}
         self._is_checked = self._has_reported = False
         if keep_memory:
             keep_freed_memory()
@@ -127,10 +128,9 @@ class BinaryMiddleware:
                 return
             base = scope[SCOPE_KEY]
         if base is None and self.resolver.is_uniform and "endpoint" not in scope:
-            negotiator = self._default
+            options = self._own_options
         else:
-            negotiator = self._negotiator(scope, base)
-        options = negotiator.options
+            options = self._options_for(scope, base)
         if options.mode == "off":
             scope[SCOPE_KEY] = options
             passing = scope.get(PASSTHROUGH_KEY)
@@ -138,7 +138,7 @@ class BinaryMiddleware:
                 passing.adopt(options, scope)  # the answer has no Vary
             await self.app(scope, receive, send)
             return
-        plan = negotiator.plan(*asked(scope))
+        plan = options.negotiator.plan(*asked(scope))
         if plan.is_passthrough and options.on_exchange is None:
             scope[SCOPE_KEY] = options
             await self._pass(scope, receive, send, plan)
@@ -204,12 +204,10 @@ class BinaryMiddleware:
                 ", ".join(names),
             )
 
-    def _negotiator(self, scope: Scope, base: BinaryOptions | None) -> Negotiator:
+    def _options_for(self, scope: Scope, base: BinaryOptions | None) -> BinaryOptions:
         options = self.resolver.options(scope, base or BinaryOptions())
-        negotiator = self._negotiators.get(options)
-        if negotiator is None:
-            negotiator = self._negotiators[options] = Negotiator(options)
-        return negotiator
+        # One object for equal options, whose negotiator keeps its plans.
+        return self._options.setdefault(options, options)
 
 
 def _report(on_exchange: Callable[[ExchangeInfo], None], record: ExchangeInfo) -> None:
@@ -238,7 +236,7 @@ def _without_suffixes(scope: Scope) -> Scope:
     else:
         return scope
     headers = [
-        (name, etag.without_suffix(value) if name == b"if-match" else value)
+        (name, etag.without_suffix(value, FORMAT.tag_suffixes) if name == b"if-match" else value)
         for name, value in scope["headers"]
     ]
     return scope if headers == scope["headers"] else {**scope, "headers": headers}

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from types import FunctionType
 from typing import Any, Final, Literal, get_args
 
 from binary_middleware._http.media_types import parse_media_type
+from binary_middleware._http.negotiation import Mode, Negotiator, Offer
 from binary_middleware.exchange_info import ExchangeInfo
-from binary_middleware.formats.msgpack import MAX_STRUCTURE_SIZE
+from binary_middleware.formats import FORMAT
+from binary_middleware.formats.base import MAX_STRUCTURE_SIZE, Limits
 
-Mode = Literal["negotiate", "require", "off"]
 Arrays = Literal["numpy", "map"]
-Dialect = Literal["plain", "chains"]
 
-MEDIA_TYPES: Final = (
-    "application/msgpack",
-    "application/vnd.msgpack",  # the name that IANA has
-    "application/x-msgpack",
-)
+MEDIA_TYPES: Final = FORMAT.media_types
 
 MIB: Final = 1024 * 1024
 
@@ -42,7 +38,10 @@ class BinaryOptions:
 
     media_types: tuple[str, ...] = MEDIA_TYPES
     """The media types that mean msgpack, beside any ``+msgpack``. The first one is used where
-    the client named none."""
+    the client named none. A parameter, as in ``"application/octet-stream; dialect=chains"``, holds
+    for responses of that type unless the client asks for another: ``arrays``, as below, and
+    ``dialect``, which is ``plain`` for dates, times, durations, decimals and UUIDs as the text that
+    they are in JSON, or ``chains`` for the maps of Chains (object lane only; both are read)."""
 
     max_body_size: int = 64 * MIB
     """Largest msgpack body in bytes; a larger one is answered with 413."""
@@ -64,11 +63,6 @@ class BinaryOptions:
     """How arrays are written: ``"numpy"`` as msgpack-numpy does, ``"map"`` as string-keyed maps.
     A client can ask for either with a parameter: ``Accept: application/msgpack; arrays=map``."""
 
-    dialect: Dialect = "plain"
-    """How dates, times, durations, decimals and UUIDs are written: ``"plain"`` as the text that
-    they are in JSON, ``"chains"`` as the maps of Chains. Both are always read. It is for the object
-    lane: an app that answers in JSON has made text of them before."""
-
     copy_response: bool = False
     """Whether an answer is copied before it is sent. Arrays are otherwise read while they are
     sent, so an app that keeps changing an array that it returned needs this."""
@@ -82,7 +76,7 @@ class BinaryOptions:
     raises is logged."""
 
     def __post_init__(self) -> None:
-        for name, values in (("mode", Mode), ("arrays", Arrays), ("dialect", Dialect)):
+        for name, values in (("mode", Mode), ("arrays", Arrays)):
             if getattr(self, name) not in get_args(values):
                 allowed = ", ".join(map(repr, get_args(values)))
                 raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
@@ -95,6 +89,28 @@ class BinaryOptions:
         if self.on_exchange is not None and not callable(self.on_exchange):
             raise ValueError(f"on_exchange must be callable, not {self.on_exchange!r}")
         object.__setattr__(self, "media_types", _checked_media_types(self.media_types))
+
+    @cached_property
+    def offer(self) -> Offer:
+        """What is offered to clients under these options."""
+        parsed = [parse_media_type(each) for each in self.media_types]
+        types = {each.essence: each.parameters for each in parsed if each is not None}
+        return Offer(
+            self.mode,
+            (*types, FORMAT.suffix),
+            {essence: {"arrays": self.arrays, **own} for essence, own in types.items()},
+            ", ".join(self.media_types),
+        )
+
+    @cached_property
+    def negotiator(self) -> Negotiator:
+        """The plans for requests under these options."""
+        return Negotiator(self.offer)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The limits on a document in a request."""
+        return Limits(self.max_structure_size)
 
     @property
     def json_size_limit(self) -> int:
@@ -110,9 +126,14 @@ def _checked_media_types(media_types: Any) -> tuple[str, ...]:
     checked = []
     for name in media_types:
         parsed = parse_media_type(name) if isinstance(name, str) else None
-        if parsed is None or parsed.parameters or "*" in parsed.essence or parsed.is_json:
+        if parsed is None or "*" in parsed.essence or parsed.is_json:
             raise ValueError(f"media_types: {name!r} is not the name of a binary media type")
-        checked.append(parsed.essence)
+        try:
+            FORMAT.check_parameters(parsed.parameters)
+        except ValueError as exc:
+            raise ValueError(f"media_types: {name!r}: {exc}") from exc
+        parameters = "".join(f"; {key}={value}" for key, value in parsed.parameters.items())
+        checked.append(parsed.essence + parameters)
     if not checked:
         raise ValueError("media_types must name at least one media type")
     return tuple(checked)

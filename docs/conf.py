@@ -15,7 +15,7 @@ import binary_middleware
 
 # autodoc imports modules as a type checker would, which FastAPI's models do not stand: they are
 # imported before.
-for module in ("arrays", "client", "formats.msgpack", "fastapi", "fields", "openapi", "remote", "starlette"):
+for module in ("arrays", "client", "fastapi", "fields", "openapi", "remote", "starlette"):
     import_module(f"binary_middleware.{module}")
 
 project = "binary_middleware"

@@ -25,7 +25,7 @@ from tests.asgi_app import Recorder, http_scope
         ({"media_types": "a/b"}, "media_types must be a sequence of media types, not 'a/b'"),
         ({"media_types": ["a"]}, "media_types: 'a' is not the name of a binary media type"),
         ({"media_types": ["*/*"]}, "media_types: '*/*' is not the name of a binary media type"),
-        ({"media_types": ["a/b; c=d"]}, "media_types: 'a/b; c=d' is not the name"),
+        ({"media_types": ["a/b; c=d"]}, "media_types: 'a/b; c=d': 'c' is no parameter"),
         ({"media_types": ["application/json"]}, "media_types: 'application/json' is not the name"),
     ],
 )

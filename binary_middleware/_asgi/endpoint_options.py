@@ -201,7 +201,7 @@ def _refuse_where_there_is_no_binary_mode(scope: Scope, overrides: Overrides) ->
     options = with_overrides(BinaryOptions(), overrides)
     if options.mode != "require":
         return
-    error = plan_for(scope, options).refusal or NotAcceptable(
+    error = plan_for(scope, options.offer).refusal or NotAcceptable(
         'this endpoint has mode="require", and no BinaryMiddleware around it gives it a binary mode'
     )
     raise HTTPException(error.status, str(error), dict(error.headers))

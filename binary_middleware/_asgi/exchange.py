@@ -49,8 +49,9 @@ from binary_middleware.errors import (
     UnsupportedMediaType,
 )
 from binary_middleware.exchange_info import ExchangeInfo
+from binary_middleware.formats import FORMAT
 from binary_middleware.formats import json as transcode
-from binary_middleware.formats.msgpack import DocumentFacts, pack_buffers
+from binary_middleware.formats.base import Buffer, DocumentFacts, Variant
 from binary_middleware.options import BinaryOptions, differing_options, endpoint_overrides
 
 SCOPE_KEY: Final = "binary_middleware"
@@ -183,7 +184,7 @@ class Exchange:
                 self._forwards_answer = self._forwards_body = self.is_delegated = True
                 self._show_headers(self.client_headers, scope)
             return self.error
-        self.plan = plan_for({**scope, "headers": self.client_headers}, options)
+        self.plan = plan_for({**scope, "headers": self.client_headers}, options.offer)
         self._head = request_head(self.client_headers, self._method, self.plan)
         self.error = self.refusal()
         if not was_read:
@@ -251,7 +252,7 @@ class Exchange:
                 began = perf_counter()
                 limits = self.options
                 text = transcode.to_json(
-                    body.unpack_views(limits.max_structure_size),
+                    body.decode_views(limits.limits),
                     max_size=limits.json_size_limit,
                     max_structure_size=limits.max_structure_size,
                     may_hold_maps=body.may_contain(b"data"),
@@ -372,7 +373,7 @@ class Exchange:
         if not self._is_decoded:
             began = perf_counter()
             try:
-                self._value = self.body.unpack(self.options.max_structure_size)
+                self._value = self.body.decode(self.options.limits)
             except RejectedRequest as exc:
                 self.error = exc
                 raise
@@ -383,23 +384,26 @@ class Exchange:
     @property
     def facts(self) -> DocumentFacts:
         """What is known about the document, once :meth:`value` was called."""
-        unpacked = self.body.unpacked
-        if unpacked is None:
+        decoded = self.body.decoded
+        if decoded is None:
             raise RuntimeError("the body was not decoded")
-        return unpacked.facts
+        return decoded.facts
 
     # The answer.
 
-    def pack(self, document: Any) -> Sequence[bytes | memoryview]:
+    @property
+    def _variant(self) -> Variant:
+        assert self.plan.variant is not None
+        return self.plan.variant
+
+    def pack(self, document: Any) -> Sequence[Buffer]:
         """The buffers of an answer in msgpack, as the client wants its arrays.
 
         Raises:
             EncodeError: msgpack cannot carry it.
         """
         began = perf_counter()
-        buffers: Sequence[bytes | memoryview] = pack_buffers(
-            document, arrays=self.plan.arrays, dialect=self.options.dialect
-        )
+        buffers = FORMAT.encode(document, self._variant)
         if self.options.copy_response:
             buffers = [b"".join(buffers)]
         self.response_size = sum(map(len, buffers))
@@ -428,7 +432,7 @@ class Exchange:
             return headers  # it is dropped
         if self.options.server_timing or not ADAPTED.isdisjoint(map(_name, headers)):
             headers = [field for field in headers if field[0] != b"accept-ranges"]
-            start = with_binary_etag({"headers": headers}, self.plan.arrays)
+            start = with_binary_etag({"headers": headers}, self._variant)
             start = with_vary(start, self.plan.vary)
             headers = self._with_timing(start)["headers"]
         else:
@@ -464,7 +468,7 @@ class Exchange:
                 self._forwards_answer = self.response_started = True
                 self.status = message["status"]
                 await self._send(message)
-            elif self.plan.answer is not None and is_convertible(message):
+            elif self.plan.variant is not None and is_convertible(message):
                 self._start = message
                 self._chunks = []
                 self._is_kept_text = self._kept is not None
@@ -480,8 +484,8 @@ class Exchange:
     async def _send_start(self, message: Message) -> None:
         self.response_started = True
         self.status = message["status"]
-        if message["status"] == 304 and self.plan.answer is not None:
-            message = not_modified(message, self.plan.arrays)
+        if message["status"] == 304 and self.plan.variant is not None:
+            message = not_modified(message, self.plan.variant)
         await self._send(with_vary(message, self.plan.vary))
 
     async def _collect(self, message: Message) -> None:
@@ -511,7 +515,7 @@ class Exchange:
         self._is_kept_text = False
 
     async def _convert(self) -> None:
-        buffers: Sequence[bytes | memoryview] = ()
+        buffers: Sequence[Buffer] = ()
         self._restore_chunks()
         if self._collected or self._method != "HEAD":
             began = perf_counter()
@@ -520,7 +524,7 @@ class Exchange:
                 if self._kept is not None and text == self._kept.text:
                     buffers = self.pack(self._kept.document)
                 else:
-                    buffers = transcode.to_msgpack(text, self.plan.arrays)
+                    buffers = FORMAT.encode(transcode.from_json(text), self._variant)
             except (EncodeError, DecodeError):
                 # Not JSON, or more than msgpack can carry: exactly as the app wrote it.
                 await self._release()
@@ -529,7 +533,7 @@ class Exchange:
             self.encode_seconds = perf_counter() - began
         start, self._start = self._start, None
         assert start is not None
-        start = converted(start, self.plan, self.response_size)
+        start = converted(start, self._variant, self.response_size)
         await self._send_start(self._with_timing(start))
         await send_body(self._send, buffers)
 
@@ -565,11 +569,12 @@ class Exchange:
 
     def record(self) -> ExchangeInfo:
         """What the exchange came to so far."""
+        variant = self.plan.variant
         return ExchangeInfo(
             method=self._method,
             path=self._path,
             request_media_type=self.plan.request,
-            response_media_type=self.plan.answer,
+            response_media_type=None if variant is None else variant.content_type,
             request_size=self.request_size,
             response_size=self.response_size,
             read_seconds=self.read_seconds,
@@ -637,7 +642,7 @@ class Passthrough:
             scope[SCOPE_KEY] = self.scope[SCOPE_KEY] = options
             return None
         client = {**scope, "headers": self.scope["headers"]}
-        plan = plan_for(client, options)
+        plan = plan_for(client, options.offer)
         if plan.is_passthrough:
             self._vary = plan.vary
             scope[SCOPE_KEY] = self.scope[SCOPE_KEY] = options

@@ -13,7 +13,8 @@ from starlette.types import Receive, Send
 
 from binary_middleware._http.content_coding import Decompressor
 from binary_middleware.errors import ContentTooLarge
-from binary_middleware.formats.msgpack import UnpackedBody, unpack_body, unpack_views
+from binary_middleware.formats import FORMAT
+from binary_middleware.formats.base import Decoded, Limits
 
 SEND_CHUNK_SIZE: Final = 120 * 1024
 """Bytes in one message of an answer: as few messages as can be, each of them under the 128 KiB from
@@ -46,8 +47,8 @@ class RequestBody:
         is_ours: whether ``data`` is a writable array of ``uint8`` that arrays may be views of.
     """
 
-    unpacked: UnpackedBody | None = None
-    """The document, once it was unpacked."""
+    decoded: Decoded | None = None
+    """The document, once it was decoded."""
 
     def __init__(self, data: Any, *, is_ours: bool) -> None:
         self._data = data
@@ -56,24 +57,24 @@ class RequestBody:
     def __len__(self) -> int:
         return len(self._data)
 
-    def unpack(self, max_structure_size: int) -> Any:
-        """The document in the body. Can be called once.
+    def decode(self, limits: Limits) -> Any:
+        """Return the document in the body. Can be called once.
 
         Raises:
             DecodeError: it is not a msgpack document that we take.
             ContentTooLarge: it is nested too deeply, or holds too much structure.
         """
-        self.unpacked = unpack_body(self._data, max_structure_size, is_owned=self._is_ours)
-        return self.unpacked.value
+        self.decoded = FORMAT.decode(self._data, limits, is_owned=self._is_ours)
+        return self.decoded.document
 
-    def unpack_views(self, max_structure_size: int) -> Any:
-        """The document in the body for ``transcode.to_json``, large leaves as views of it.
+    def decode_views(self, limits: Limits) -> Any:
+        """Return the document in the body for ``json.to_json``, large leaves as views of it.
 
         Raises:
             DecodeError: it is not a msgpack document that is supported.
             ContentTooLarge: it is nested too deeply, or holds too much structure.
         """
-        return unpack_views(self._data, max_structure_size)
+        return FORMAT.decode_views(self._data, limits)
 
     def may_contain(self, text: bytes) -> bool:
         """Return whether ``text`` may be among the bytes; large bodies are not looked through."""
@@ -83,10 +84,10 @@ class RequestBody:
 
     def received(self) -> bytes:
         """The bytes that the client sent, also after unpacking, as long as no array changed."""
-        if self.unpacked is None or not self.unpacked.moved:
+        if self.decoded is None or not self.decoded.relocations:
             return bytes(self._data)
         restored = self._data.copy()
-        for start, length, overwritten in self.unpacked.moved:
+        for start, length, overwritten in self.decoded.relocations:
             shift = len(overwritten)
             restored[start + shift : start + shift + length] = self._data[start : start + length]
             restored[start : start + shift] = np.frombuffer(overwritten, np.uint8)

@@ -9,10 +9,8 @@ two representations mean the same, which ours do: they are left alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
-
-SUFFIXES: Final = {"numpy": b"--msgpack", "map": b"--msgpack-map"}
-"""By the way in which arrays are written."""
 
 _TAG: Final = re.compile(rb'(W/)?"([\x21\x23-\x7e\x80-\xff]*+)"')
 _LIST: Final = re.compile(rb'(?:[ \t,]*+(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+")++[ \t,]*+')
@@ -35,15 +33,15 @@ def matches(if_none_match: bytes, etag: bytes) -> bool:
     return own[2] in tags or not tags
 
 
-def of_msgpack(etag: bytes, arrays: str) -> bytes:
-    """The tag of the msgpack, from the tag of the JSON."""
+def with_suffix(etag: bytes, suffix: bytes) -> bytes:
+    """Return the tag of a binary response, from that of the JSON."""
     match = _TAG.fullmatch(etag.strip())
     if match is None or match[1]:
         return etag
-    return b'"%b%b"' % (match[2], SUFFIXES[arrays])
+    return b'"%b%b"' % (match[2], suffix)
 
 
-def without_suffix(tags: bytes) -> bytes:
+def without_suffix(tags: bytes, suffixes: Sequence[bytes]) -> bytes:
     """``If-Match``, or ``If-None-Match`` with a method that changes something, for the app.
 
     Such a condition is about the state that the client saw, in whichever form it saw it.
@@ -51,7 +49,7 @@ def without_suffix(tags: bytes) -> bytes:
 
     def strip(match: re.Match[bytes]) -> bytes:
         opaque = match[2]
-        for suffix in SUFFIXES.values():
+        for suffix in suffixes:
             if opaque.endswith(suffix):
                 return b'%b"%b"' % (match[1] or b"", opaque.removesuffix(suffix))
         return match[0]
@@ -59,14 +57,13 @@ def without_suffix(tags: bytes) -> bytes:
     return _TAG.sub(strip, tags) if _LIST.fullmatch(tags) else tags
 
 
-def of_json(tags: bytes, arrays: str) -> bytes:
+def of_json(tags: bytes, suffix: bytes) -> bytes:
     """``If-None-Match`` of a GET or HEAD that is answered in msgpack, for the app.
 
     A strong tag without the suffix is that of the JSON, which is not what the client would get
     now. It is given the suffix, so that it matches nothing that the app has; without the whole
     header the app would look at If-Modified-Since (RFC 9110 §13.1.3).
     """
-    suffix = SUFFIXES[arrays]
 
     def exchange(match: re.Match[bytes]) -> bytes:
         opaque = match[2]

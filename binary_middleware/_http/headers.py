@@ -14,7 +14,8 @@ from binary_middleware._http import media_types as media
 from binary_middleware._http.content_coding import content_codings, is_taken
 from binary_middleware._http.negotiation import VARY, Plan
 from binary_middleware.errors import RejectedRequest
-from binary_middleware.formats.msgpack import packb
+from binary_middleware.formats import FORMAT
+from binary_middleware.formats.base import Variant
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -65,8 +66,8 @@ def request_head(client_headers: Headers, method: str, plan: Plan) -> RequestHea
 
 def _condition_for_app(name: bytes, tags: bytes, method: str, plan: Plan) -> bytes:
     if name == b"if-match" or method not in ("GET", "HEAD"):
-        return etag.without_suffix(tags)
-    return tags if plan.answer is None else etag.of_json(tags, plan.arrays)
+        return etag.without_suffix(tags, FORMAT.tag_suffixes)
+    return tags if plan.variant is None else etag.of_json(tags, plan.variant.tag_suffix)
 
 
 _CONTENT_TYPE_JSON: Final = (b"content-type", media.JSON.encode())
@@ -126,19 +127,20 @@ def _values(start: Message, wanted: bytes) -> list[bytes]:
     return [value.lower() for name, value in start["headers"] if name.lower() == wanted]
 
 
-def converted(start: Message, plan: Plan, content_length: int | None) -> Message:
+def converted(start: Message, variant: Variant, content_length: int | None) -> Message:
     """The start of a JSON answer that leaves as msgpack.
 
     Args:
         start: as the app sent it; one that is convertible.
-        plan: one with a binary answer.
+        variant: that of the response.
         content_length: bytes of the msgpack, ``None`` if not known: in an answer to HEAD.
     """
-    assert plan.answer is not None
-    headers = _mutable_headers(with_binary_etag(start, plan.arrays))
+    headers = _mutable_headers(with_binary_etag(start, variant))
     parsed = media.parse_media_type(headers["content-type"])
     assert parsed is not None
-    headers["content-type"] = media.binary_counterpart(parsed.essence, plan.answer)
+    headers["content-type"] = media.binary_counterpart(
+        parsed.essence, variant.content_type, FORMAT.suffix
+    )
     return with_other_body({**start, "headers": headers.raw}, content_length)
 
 
@@ -158,7 +160,7 @@ def with_other_body(start: Message, content_length: int | None) -> Message:
     return {**start, "headers": headers.raw}
 
 
-def with_binary_etag(start: Message, arrays: str) -> Message:
+def with_binary_etag(start: Message, variant: Variant) -> Message:
     """An answer's start with the entity tag of the msgpack instead of that of the JSON."""
     headers = start.get("headers", ())
     for name, _ in headers:
@@ -167,19 +169,19 @@ def with_binary_etag(start: Message, arrays: str) -> Message:
     else:
         return start
     exchanged = [
-        (name, etag.of_msgpack(value, arrays) if name.lower() == b"etag" else value)
+        (name, etag.with_suffix(value, variant.tag_suffix) if name.lower() == b"etag" else value)
         for name, value in headers
     ]
     return {**start, "headers": exchanged}
 
 
-def not_modified(start: Message, arrays: str) -> Message:
+def not_modified(start: Message, variant: Variant) -> Message:
     """The start of a 304 to a client that has the msgpack: nothing in it describes the JSON.
 
     A cache updates what it stored with these fields (RFC 9111 §4.3.4), and RFC 9110 §15.4.5 asks
     for no more than the tag and what governs caching.
     """
-    start = with_binary_etag(start, arrays)
+    start = with_binary_etag(start, variant)
     headers = [field for field in start["headers"] if field[0].lower() not in _NOT_IN_A_304]
     return {**start, "headers": headers}
 
@@ -219,12 +221,16 @@ ADAPTED: Final = frozenset({b"accept-ranges", b"etag", b"vary"})
 """Fields of an answer that are not the same in msgpack."""
 
 
+_PROBLEM: Final = FORMAT.variant(f"application/problem{FORMAT.suffix}", {}, {})
+
+
 def problem_response(
     error: RejectedRequest, *, in_binary: bool
 ) -> tuple[Message, Sequence[bytes | memoryview]]:
     """The start and the body of an answer that refuses a request (RFC 9457)."""
     if in_binary:
-        content_type, body = b"application/problem+msgpack", packb(error.problem())
+        content_type = f"application/problem{FORMAT.suffix}".encode()
+        body = b"".join(FORMAT.encode(error.problem(), _PROBLEM))
     else:
         content_type, body = b"application/problem+json", json.dumps(error.problem()).encode()
     headers = [

@@ -116,9 +116,12 @@ def quality(essence: str, ranges: Sequence[Range]) -> float:
 
 
 def is_binary(essence: str, media_types: Sequence[str]) -> bool:
-    """Whether a media type is one of ``media_types`` or any ``+msgpack``."""
+    """Return whether a media type is one of ``media_types``, where ``+suffix`` stands for many."""
     # A token may have a star in it, the name of a type may not (RFC 6838 §4.2).
-    return essence in media_types or (essence.endswith("+msgpack") and "*" not in essence)
+    if essence in media_types:
+        return True
+    suffixes = tuple(each for each in media_types if each.startswith("+"))
+    return bool(suffixes) and essence.endswith(suffixes) and "*" not in essence
 
 
 def is_list(value: str) -> bool:
@@ -225,6 +228,6 @@ def accept_with_json(ranges: Sequence[Range], media_types: Sequence[str]) -> str
     return ", ".join(essence if q == 1 else f"{essence};q={q:g}" for essence, q in elements.items())
 
 
-def binary_counterpart(json_essence: str, chosen: str) -> str:
-    """The binary media type of a JSON answer: ``x+msgpack`` for ``x+json``, else ``chosen``."""
-    return f"{json_essence[:-5]}+msgpack" if json_essence.endswith("+json") else chosen
+def binary_counterpart(json_essence: str, chosen: str, suffix: str) -> str:
+    """Return the binary media type for a JSON one: ``x`` and ``suffix`` for ``x+json``."""
+    return f"{json_essence[:-5]}{suffix}" if json_essence.endswith("+json") else chosen

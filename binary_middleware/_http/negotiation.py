@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
 
 from starlette.types import Scope
 
 from binary_middleware._http import media_types as media
 from binary_middleware.errors import NotAcceptable, RejectedRequest, UnsupportedMediaType
-from binary_middleware.options import BinaryOptions
+from binary_middleware.formats import FORMAT
+from binary_middleware.formats.base import Variant
+
+Mode = Literal["negotiate", "require", "off"]
 
 SEVERAL: Final = b","
 """Stands for several Content-Type fields: a list without one element that could be the type."""
@@ -21,17 +25,30 @@ _LONGEST_KEPT: Final = 512
 client must not fill the memory with them."""
 
 
+class Offer(NamedTuple):
+    """What is offered to clients."""
+
+    mode: Mode
+    """See ``BinaryOptions.mode``."""
+    media_types: tuple[str, ...]
+    """The binary media types, the preferred one first, and the suffix of others such as ``+x``."""
+    parameters: Mapping[str, Mapping[str, str]]
+    """For each media type, the parameters of the format where a client asks for none."""
+    listed: str
+    """The media types for messages and headers."""
+
+
 Asked = tuple[bytes | None, bytes | None, bool, bool]
 """The arguments of :meth:`Negotiator.plan`."""
 
 
-def plan_for(scope: Scope, options: BinaryOptions) -> Plan:
+def plan_for(scope: Scope, offer: Offer) -> Plan:
     """Make a plan for one request, and keep none."""
     content_type, accept, can_mirror, has_body = asked(scope)
     return make_plan(
         None if content_type is None else content_type.decode("latin-1"),
         None if accept is None else accept.decode("latin-1"),
-        options,
+        offer,
         can_mirror=can_mirror,
         has_body=has_body,
     )
@@ -63,14 +80,12 @@ def asked(scope: Scope) -> Asked:
 
 
 class Plan(NamedTuple):
-    """What the header fields and the method of a request come to under certain options."""
+    """What is negotiated for the headers and the method of a request."""
 
     request: str | None
     """The media type of a binary request, ``None`` for any other."""
-    answer: str | None
-    """The Content-Type of a binary answer, ``None`` if JSON stays JSON."""
-    arrays: str
-    """How arrays are written in it: ``"numpy"`` or ``"map"``."""
+    variant: Variant | None
+    """The variant of a binary response, ``None`` if JSON stays JSON."""
     accept: str | None
     """The Accept header for the app, ``None`` to leave it as it is."""
     refusal: RejectedRequest | None
@@ -84,14 +99,14 @@ class Plan(NamedTuple):
 
 
 class Negotiator:
-    """Makes plans under one set of options, and keeps them: clients repeat themselves.
+    """Plans for one offer, kept because clients repeat themselves.
 
     Args:
-        options: the options.
+        offer: the offer.
     """
 
-    def __init__(self, options: BinaryOptions) -> None:
-        self.options = options
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer
         self._plans: dict[Asked, Plan] = {}
 
     def plan(
@@ -115,7 +130,7 @@ class Negotiator:
             plan = make_plan(
                 None if content_type is None else content_type.decode("latin-1"),
                 None if accept is None else accept.decode("latin-1"),
-                self.options,
+                self.offer,
                 can_mirror=can_mirror,
                 has_body=has_body,
             )
@@ -129,32 +144,30 @@ class Negotiator:
 def make_plan(
     content_type: str | None,
     accept: str | None,
-    options: BinaryOptions,
+    offer: Offer,
     *,
     can_mirror: bool = True,
     has_body: bool = True,
 ) -> Plan:
-    """Negotiate by RFC 9110 §12.5.1; see ``BinaryOptions.mode`` for what the modes mean.
+    """Negotiate by RFC 9110 §12.5.1; see ``BinaryOptions.mode`` for the modes.
 
     Arguments as for :meth:`Negotiator.plan`.
     """
     parsed = media.parse_media_type(content_type) if content_type else None
-    is_binary = parsed is not None and media.is_binary(parsed.essence, options.media_types)
+    is_binary = parsed is not None and media.is_binary(parsed.essence, offer.media_types)
     request = parsed.essence if parsed is not None and is_binary else None
     mirror = request if can_mirror and has_body else None
     ranges = media.parse_accept((accept,) if accept else ())
-    choice = prefers = media.choose(ranges, options.media_types, mirror)
-    is_mirror_decisive = media.is_mirror_decisive(ranges, options.media_types)
+    choice = prefers = media.choose(ranges, offer.media_types, mirror)
+    is_mirror_decisive = media.is_mirror_decisive(ranges, offer.media_types)
     refusal: RejectedRequest | None = None
-    if options.mode == "require":
-        choice = media.choose_binary(ranges, options.media_types, mirror)
-        is_mirror_decisive = not media.names_binary(ranges, options.media_types)
+    if offer.mode == "require":
+        choice = media.choose_binary(ranges, offer.media_types, mirror)
+        is_mirror_decisive = not media.names_binary(ranges, offer.media_types)
         if request is None and (has_body or (parsed is not None and parsed.is_json)):
-            refusal = _unsupported(content_type, parsed, options)
+            refusal = _unsupported(content_type, parsed, offer)
         elif choice is None:
-            refusal = NotAcceptable(
-                f"the answer can only be one of {', '.join(options.media_types)}"
-            )
+            refusal = NotAcceptable(f"the response can only be one of {offer.listed}")
         if parsed is not None and parsed.is_json and not ranges:
             prefers = None  # what it sent is the only sign of what it speaks
     elif choice is None:
@@ -166,23 +179,21 @@ def make_plan(
     varies_by_type = can_mirror and is_mirror_decisive
     if refusal is not None and not isinstance(refusal, NotAcceptable):
         varies_by_type = True
-    answer, arrays = _answer(choice, options)
+    variant = _variant(choice, offer)
     return Plan(
         request=request,
-        answer=answer,
-        arrays=arrays,
-        accept=media.accept_with_json(ranges, options.media_types) if answer and ranges else None,
+        variant=variant,
+        accept=media.accept_with_json(ranges, offer.media_types) if variant and ranges else None,
         refusal=refusal,
         problems_in_binary=prefers is not None and prefers.media_type is not None,
-        is_passthrough=request is None and answer is None and refusal is None,
+        is_passthrough=request is None and variant is None and refusal is None,
         vary=_VARY_BY_TYPE if varies_by_type else VARY,
     )
 
 
 def _unsupported(
-    content_type: str | None, parsed: media.MediaType | None, options: BinaryOptions
+    content_type: str | None, parsed: media.MediaType | None, offer: Offer
 ) -> RejectedRequest:
-    accepted = ", ".join(options.media_types)
     if parsed is not None and parsed.is_json:
         sent = "JSON"
     elif content_type:
@@ -190,14 +201,12 @@ def _unsupported(
     else:
         sent = "a body without a Content-Type"
     return UnsupportedMediaType(
-        f"{sent} is not accepted here; send {accepted}", {"accept": accepted}
+        f"{sent} is not accepted here; send {offer.listed}", {"accept": offer.listed}
     )
 
 
-def _answer(choice: media.Choice | None, options: BinaryOptions) -> tuple[str | None, str]:
+def _variant(choice: media.Choice | None, offer: Offer) -> Variant | None:
     if choice is None or choice.media_type is None:
-        return None, options.arrays
-    asked = choice.parameters.get("arrays")
-    if asked in ("numpy", "map"):
-        return f"{choice.media_type}; arrays={asked}", asked
-    return choice.media_type, options.arrays
+        return None
+    defaults = offer.parameters.get(choice.media_type, offer.parameters[offer.media_types[0]])
+    return FORMAT.variant(choice.media_type, choice.parameters, defaults)

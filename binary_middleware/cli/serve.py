@@ -9,10 +9,11 @@ from typing import Any, get_args
 
 import click
 
+from binary_middleware._http.negotiation import Mode
 from binary_middleware.cli.byte_sizes import byte_size
 from binary_middleware.cli.mistakes import Mistake
 from binary_middleware.cli.settings import Settings, parse_route, read_pyproject
-from binary_middleware.options import Arrays, Mode
+from binary_middleware.options import Arrays
 
 try:
     from uvicorn.main import main as uvicorn_command

@@ -42,8 +42,14 @@ from binary_middleware.client._result_types import Wanted
 from binary_middleware.client._transfer import Download, ProgressCallback, Upload
 from binary_middleware.errors import BinaryError, ContentTooLarge, EncodeError
 from binary_middleware.formats.json import dump_json, from_json
-from binary_middleware.formats.msgpack import MAX_DEPTH, DocumentFacts, pack_buffers, unpack_body
-from binary_middleware.options import MEDIA_TYPES, Arrays, Dialect
+from binary_middleware.formats.msgpack import (
+    MAX_DEPTH,
+    Dialect,
+    DocumentFacts,
+    pack_buffers,
+    unpack_body,
+)
+from binary_middleware.options import MEDIA_TYPES, Arrays
 
 if TYPE_CHECKING:  # neither has to be installed
     import httpx
@@ -354,7 +360,7 @@ class ClientCore:
             return None, DocumentFacts(0, False, False, limit)
         if form != "json":
             unpacked = unpack_body(body, limit, is_owned=True, max_depth=MAX_DEPTH)
-            return unpacked.value, unpacked.facts
+            return unpacked.document, unpacked.facts
         text = body.tobytes()
         if len(text) > limit and json_structure_size(text) > limit:
             raise ContentTooLarge(

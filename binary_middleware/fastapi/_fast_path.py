@@ -116,7 +116,8 @@ def direct_handler(route: Any, response_field_proxy: ResponseFieldProxy) -> Dire
             return respond(exchange, content, solved, is_shown)
 
     def respond(exchange: Exchange, content: Any, solved: Any, is_shown: bool) -> Response:
-        keeps_times = exchange.options.dialect == "chains"
+        variant = exchange.plan.variant
+        keeps_times = variant is not None and variant.carries_times
         document = response_field_proxy.dump(content, keeps_times=keeps_times, **how)
 
         def to_json() -> bytes:

@@ -12,8 +12,8 @@ from starlette.types import Message, Receive
 from binary_middleware._asgi.exchange import Exchange
 from binary_middleware.errors import RejectedRequest
 from binary_middleware.fastapi._compat import NO_BODY
+from binary_middleware.formats import FORMAT
 from binary_middleware.formats import json as transcode
-from binary_middleware.formats.msgpack import unpack_views
 from binary_middleware.starlette._request import BinaryRequest, TextRequest, take_body
 
 
@@ -115,7 +115,7 @@ def _as_text(exchange: Exchange, receive: Receive) -> Receive:
             limits = exchange.options
             try:
                 text = transcode.to_json(
-                    unpack_views(received, limits.max_structure_size),
+                    FORMAT.decode_views(received, limits.limits),
                     max_size=limits.json_size_limit,
                     max_structure_size=limits.max_structure_size,
                 )

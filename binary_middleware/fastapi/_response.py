@@ -248,7 +248,8 @@ def pack_document(
         background: what runs after the answer.
         is_shown: whether somebody between the route and the exchange may look at the answer.
     """
-    assert exchange.plan.answer is not None
+    variant = exchange.plan.variant
+    assert variant is not None
     if is_shown:
         return shown_response(
             exchange,
@@ -267,7 +268,7 @@ def pack_document(
         return response
     return BinaryResponse(
         buffers,
-        exchange.plan.answer,
+        variant.content_type,
         status_code=status_code,
         raw_headers=raw_headers,
         background=background,

@@ -196,7 +196,7 @@ def _negotiated(
         exchange = request.scope.get(SCOPE_KEY)
         if not isinstance(exchange, Exchange):
             return await _handle_none_of_ours(handle_json, request)
-        answers_in_binary = exchange.plan.answer is not None
+        answers_in_binary = exchange.plan.variant is not None
         goes_direct = direct if answers_in_binary and can_use_fast_path(request) else None
         is_shown = answers_in_binary and id(route) not in exchange.observers.unobserved
         # A body that the route does not declare is left to whoever reads it: as JSON text.

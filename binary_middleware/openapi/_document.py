@@ -19,6 +19,7 @@ from binary_middleware.errors import (
     RejectedRequest,
     UnsupportedMediaType,
 )
+from binary_middleware.formats import FORMAT
 from binary_middleware.openapi._schemas import BinarySchemas, Travel, resolve
 from binary_middleware.options import BinaryOptions
 
@@ -140,8 +141,8 @@ class _Completion:
         return {**operation, **changes} if changed else operation
 
     def _names_binary(self, container: Any, options: BinaryOptions) -> bool:
-        content = _content_of(self._resolved(container))
-        return any(is_binary(parsed.essence, options.media_types) for _, parsed in _parsed(content))
+        offered, content = options.offer.media_types, _content_of(self._resolved(container))
+        return any(is_binary(parsed.essence, offered) for _, parsed in _parsed(content))
 
     def _with_content(self, container: Any, travel: Travel, options: BinaryOptions) -> Any:
         """A request body or an answer, with binary media types."""
@@ -178,7 +179,7 @@ class _Completion:
             "description": _WHY[refusal],
             "content": {
                 "application/problem+json": {"schema": schema},
-                "application/problem+msgpack": {"schema": dict(schema)},
+                f"application/problem{FORMAT.suffix}": {"schema": dict(schema)},
             },
         }
 
@@ -199,7 +200,8 @@ def _parsed(content: Mapping[str, Any]) -> Iterator[tuple[str, MediaType]]:
 
 
 def _counterparts(json: MediaType, options: BinaryOptions) -> list[str]:
-    named = [binary_counterpart(json.essence, name) for name in options.media_types]
+    names = options.offer.parameters  # by media type
+    named = [binary_counterpart(json.essence, name, FORMAT.suffix) for name in names]
     return list(dict.fromkeys(named))
 
 

@@ -14,16 +14,15 @@ from binary_middleware._asgi.request_body import send_body
 from binary_middleware._http.headers import problem_response
 from binary_middleware._http.media_types import JSON
 from binary_middleware.errors import EncodeError, NotAcceptable
+from binary_middleware.formats import FORMAT
 from binary_middleware.formats.json import dump_json, shown_json
-from binary_middleware.formats.msgpack import pack_buffers
-from binary_middleware.options import MEDIA_TYPES
 
 
 class BinaryResponse(Response):
     """An answer in msgpack, sent from its buffers in slices.
 
     Args:
-        buffers: the document, as ``codec.pack_buffers`` gives it.
+        buffers: the document, as ``formats.msgpack.pack_buffers`` returns it.
         media_type: its Content-Type.
         status_code: the status.
         raw_headers: further header fields; Content-Type and Content-Length are left out.
@@ -121,7 +120,7 @@ class NegotiatedResponse(Response):
     def _negotiated(self, scope: Scope) -> Response:
         exchange = scope.get(SCOPE_KEY)
         buffers: Sequence[bytes | memoryview]
-        if not isinstance(exchange, Exchange) or exchange.plan.answer is None:
+        if not isinstance(exchange, Exchange) or exchange.plan.variant is None:
             try:
                 buffers, media_type = [self.body], JSON
             except EncodeError:
@@ -137,7 +136,8 @@ class NegotiatedResponse(Response):
             )
         else:
             try:
-                buffers, media_type = exchange.pack(self.content), exchange.plan.answer
+                buffers = exchange.pack(self.content)
+                media_type = exchange.plan.variant.content_type
             except EncodeError:
                 buffers, media_type = [self.body], JSON
         return BinaryResponse(
@@ -154,10 +154,10 @@ class NegotiatedResponse(Response):
         Raises:
             EncodeError: msgpack cannot carry it either.
         """
-        pack_buffers(self.content)
+        FORMAT.encode(self.content, FORMAT.variant(FORMAT.media_types[0], {}, {}))
         error = NotAcceptable(
             "the response holds bytes that are not text, which JSON cannot carry: send Accept: "
-            f"{MEDIA_TYPES[0]}, or declare its field as BinaryBytes"
+            f"{FORMAT.media_types[0]}, or declare its field as BinaryBytes"
         )
         start, buffers = problem_response(error, in_binary=False)
         response = Response(b"".join(buffers), start["status"], background=self.background)

@@ -355,7 +355,7 @@ from tests.hostile.wire import array, list_of
 from binary_middleware._http.negotiation import make_plan
 from binary_middleware.options import BinaryOptions
 value = {value[:40]!r} * {len(value) // len(value[:40])}
-parse_accept([value]); parse_media_type(value); make_plan(value, value, BinaryOptions())
+parse_accept([value]); parse_media_type(value); make_plan(value, value, BinaryOptions().offer)
 print(json.dumps([0]))
 """
     assert measured(code) == [0]

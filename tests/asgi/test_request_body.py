@@ -22,6 +22,7 @@ from binary_middleware._asgi.request_body import (
 )
 from binary_middleware._http.content_coding import DECOMPRESS_CHUNK_SIZE
 from binary_middleware.errors import ContentTooLarge
+from binary_middleware.formats.base import Limits
 from binary_middleware.formats.msgpack import Relocation, packb, unpack_owned
 
 sizes = st.one_of(st.integers(0, 20), st.sampled_from([7, 8, 9, 15, 16, 17, 31, 32, 33]))
@@ -100,7 +101,7 @@ def test_large_arrays_are_views_of_the_buffer_that_a_body_in_pieces_is_read_into
     packed = packb({"a": array})
     body = read([packed[:1000], packed[1000:]], len(packed), limit=len(packed))
     assert body is not None
-    first = body.unpack(2**20)["a"]
+    first = body.decode(Limits(2**20))["a"]
     assert np.array_equal(first, array)
     assert not first.flags.owndata
     assert first.flags.writeable
@@ -178,7 +179,7 @@ def test_received_bytes_are_restored_after_arrays_moved(shift: int) -> None:
     document = {"n" * (shift + 1): 1, "a": np.arange(9000.0), "b": np.arange(9000, dtype="i2")}
     packed = packb(document)
     body = RequestBody(np.frombuffer(bytearray(packed), np.uint8), is_ours=True)
-    value = body.unpack(2**20)
+    value = body.decode(Limits(2**20))
     assert np.array_equal(value["a"], document["a"])
     assert np.array_equal(value["b"], document["b"])
     assert body.received() == packed

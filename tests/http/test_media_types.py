@@ -19,7 +19,9 @@ from binary_middleware._http.media_types import (
     parse_media_type,
     quality,
 )
-from binary_middleware.options import MEDIA_TYPES
+from binary_middleware.formats import FORMAT
+
+MEDIA_TYPES = (*FORMAT.media_types, FORMAT.suffix)
 
 MSGPACK = "application/msgpack"
 
@@ -153,9 +155,13 @@ def test_accept_for_the_app(accept: list[str], expected: str) -> None:
 
 def test_binary_counterpart_of_structured_suffixes() -> None:
     assert (
-        binary_counterpart("application/json", "application/x-msgpack") == "application/x-msgpack"
+        binary_counterpart("application/json", "application/x-msgpack", "+msgpack")
+        == "application/x-msgpack"
     )
-    assert binary_counterpart("application/problem+json", MSGPACK) == "application/problem+msgpack"
+    assert (
+        binary_counterpart("application/problem+json", MSGPACK, "+msgpack")
+        == "application/problem+msgpack"
+    )
 
 
 @given(st.lists(st.text(alphabet=st.characters(codec="latin-1"), max_size=200), max_size=4))

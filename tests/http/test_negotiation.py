@@ -7,31 +7,35 @@ import itertools
 import pytest
 
 from binary_middleware._http import media_types as media
-from binary_middleware._http.negotiation import SEVERAL, Negotiator, asked, make_plan
+from binary_middleware._http.negotiation import SEVERAL, Negotiator, Plan, asked, make_plan
 from binary_middleware.options import BinaryOptions
 from tests.asgi_app import http_scope
 
 
+def content_type_of(plan: Plan) -> str | None:
+    return None if plan.variant is None else plan.variant.content_type
+
+
 def test_a_plan_is_made_once() -> None:
-    negotiator = Negotiator(BinaryOptions())
+    negotiator = Negotiator(BinaryOptions().offer)
     plan = negotiator.plan(b"application/msgpack", None)
-    assert plan.answer == "application/msgpack"
+    assert content_type_of(plan) == "application/msgpack"
     assert negotiator.plan(b"application/msgpack", None) is plan
 
 
 def test_long_header_fields_are_not_kept() -> None:
-    negotiator = Negotiator(BinaryOptions())
+    negotiator = Negotiator(BinaryOptions().offer)
     accept = b"application/msgpack, " + b"text/plain, " * 500
     plan = negotiator.plan(None, accept)
-    assert plan.answer == "application/msgpack"
+    assert content_type_of(plan) == "application/msgpack"
     assert negotiator.plan(None, accept) is not plan
 
 
 def test_hostile_variety_is_bounded() -> None:
-    negotiator = Negotiator(BinaryOptions())
+    negotiator = Negotiator(BinaryOptions().offer)
     kept = negotiator.plan(b"application/msgpack", None)
     for number in range(3000):
-        assert negotiator.plan(None, b"application/msgpack;n=%d" % number).answer is not None
+        assert negotiator.plan(None, b"application/msgpack;n=%d" % number).variant is not None
     assert negotiator.plan(b"application/msgpack", None) is not kept  # made room, and made anew
 
 
@@ -97,13 +101,13 @@ def test_vary_names_content_type_where_it_decides(mode: str) -> None:
     types = [None, "application/json", MSGPACK, "application/x-msgpack", "image/x+msgpack"]
     types += ["text/x+msgpack"]
     for accept in ACCEPTS:
-        plans = [make_plan(each, accept, options) for each in types]
-        decides = len({plan.answer for plan in plans}) > 1
+        plans = [make_plan(each, accept, options.offer) for each in types]
+        decides = len({content_type_of(plan) for plan in plans}) > 1
         varies = {plan.vary for plan in plans if plan.refusal is None}
         assert varies <= {(b"vary", b"Accept, Content-Type" if decides else b"Accept")}, accept
         for each in types:
-            plan = make_plan(each, accept, options, can_mirror=False)
-            assert plan.answer == make_plan(None, accept, options, can_mirror=False).answer
+            plan = make_plan(each, accept, options.offer, can_mirror=False)
+            assert plan.variant == make_plan(None, accept, options.offer, can_mirror=False).variant
             assert plan.refusal is not None or plan.vary == (b"vary", b"Accept")
 
 
@@ -138,6 +142,6 @@ def test_lists_of_media_types(value: str, expected: bool) -> None:
     ],
 )
 def test_require_says_what_it_does_not_accept(content_type: bytes | None, sent: str) -> None:
-    plan = Negotiator(BinaryOptions(mode="require")).plan(content_type, None)
+    plan = Negotiator(BinaryOptions(mode="require").offer).plan(content_type, None)
     assert sent in str(plan.refusal)
     assert "send application/msgpack, " in str(plan.refusal)

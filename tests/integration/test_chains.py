@@ -114,9 +114,10 @@ SHOWN_AS_TEXT = {
 # Chains calls our server.
 
 
-def our_app(**options: Any) -> FastAPI:
+def our_app(dialect: str = "plain") -> FastAPI:
     app = FastAPI()
-    add_binary_mode(app, media_types=("application/octet-stream", "application/msgpack"), **options)
+    chains_type = f"application/octet-stream; dialect={dialect}"
+    add_binary_mode(app, media_types=(chains_type, "application/msgpack"))
 
     @app.post("/measure")
     async def measure(measurement: Measurement) -> Measurement:

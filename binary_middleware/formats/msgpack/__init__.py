@@ -6,22 +6,20 @@ them), keys as JSON has them, and the rule that a large buffer is never copied i
 """
 
 from binary_middleware.formats._long_text import LongText
+from binary_middleware.formats.base import MAX_DEPTH, MAX_STRUCTURE_SIZE, DocumentFacts, Relocation
+from binary_middleware.formats.msgpack._format import MSGPACK
 from binary_middleware.formats.msgpack._limits import TEXT_CONVERSION, Conversions
 from binary_middleware.formats.msgpack._pack import (
     OUT_OF_LINE_THRESHOLD,
+    Dialect,
     key_text,
     pack_buffers,
     packb,
 )
 from binary_middleware.formats.msgpack._unpack import (
     LARGE_ITEM,
-    MAX_DEPTH,
     MAX_DESCENT,
-    MAX_STRUCTURE_SIZE,
     MIN_VIEW_SHARE,
-    DocumentFacts,
-    Relocation,
-    UnpackedBody,
     unpack_body,
     unpack_owned,
     unpack_views,
@@ -34,13 +32,14 @@ __all__ = [
     "MAX_DESCENT",
     "MAX_STRUCTURE_SIZE",
     "MIN_VIEW_SHARE",
+    "MSGPACK",
     "OUT_OF_LINE_THRESHOLD",
     "TEXT_CONVERSION",
     "Conversions",
+    "Dialect",
     "DocumentFacts",
     "LongText",
     "Relocation",
-    "UnpackedBody",
     "key_text",
     "pack_buffers",
     "packb",

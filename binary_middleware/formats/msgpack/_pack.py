@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -26,6 +26,8 @@ from binary_middleware.fields import as_ndarray, dtype_spec, is_array_like, to_b
 from binary_middleware.formats.msgpack._chains import chains_map, has_odd_offset
 from binary_middleware.formats.msgpack._numpy_maps import array_map, complex_map, scalar_value
 from binary_middleware.formats.msgpack._wire import header_size
+
+Dialect = Literal["plain", "chains"]
 
 OUT_OF_LINE_THRESHOLD: Final = 16 * 1024
 """Bytes from which an array or ``bytes`` is listed as a buffer of its own when writing."""

@@ -28,6 +28,14 @@ from binary_middleware.errors import ContentTooLarge, DecodeError
 from binary_middleware.fields import parse_dtype
 from binary_middleware.formats._collector import collector_paused
 from binary_middleware.formats._long_text import LongText
+from binary_middleware.formats.base import (
+    MAX_DEPTH,
+    MAX_REQUEST_DEPTH,
+    MAX_STRUCTURE_SIZE,
+    Decoded,
+    DocumentFacts,
+    Relocation,
+)
 from binary_middleware.formats.msgpack._chains import is_chains_map, read_chains_map
 from binary_middleware.formats.msgpack._keys import (
     FEW,
@@ -71,18 +79,6 @@ MAX_APART: Final = 2 * 1024 * 1024
 MAX_DESCENT: Final = 16
 """Levels of containers that are taken apart; what lies deeper is decoded in one go."""
 
-MAX_DEPTH: Final = 320
-"""Most containers inside each other. Reading and writing take up to two frames of Python's for each
-of them, so that this leaves a third of its recursion limit to whoever calls."""
-
-MAX_REQUEST_DEPTH: Final = 200
-"""The same for the body of a request: pydantic writes 255 at most, so that an app can put what it
-was sent into a document of its own, which clients read."""
-
-MAX_STRUCTURE_SIZE: Final = 8 * 1024 * 1024
-"""Default limit of structure, in bytes of msgpack. A byte can become 100 bytes of objects, so that
-their memory is bounded as well (:data:`STRUCTURE_MEMORY`)."""
-
 STRUCTURE_MEMORY: Final = 36
 """Bytes of memory that objects may take for each byte of the limit of structure."""
 
@@ -91,43 +87,11 @@ MIN_VIEW_SHARE: Final = 8
 that lives long does not keep a large buffer alive."""
 
 
-class Relocation(NamedTuple):
-    """Bytes that :func:`unpack_owned` moved down in its buffer, to align an array."""
-
-    start: int
-    """Where they start now."""
-    length: int
-    """How many they are."""
-    overwritten: bytes
-    """What stood at ``start``; they were moved by as many bytes."""
-
-
 class Unpacked(NamedTuple):
     """A document, and how its buffer differs from what was received."""
 
     value: Any
     moved: list[Relocation]
-
-
-class DocumentFacts(NamedTuple):
-    """What is known about a decoded document before it is validated."""
-
-    structure_size: int
-    """Bytes of structure that were counted while it was decoded."""
-    holds_arrays: bool
-    """Whether it holds arrays, numpy scalars, or other objects that JSON cannot hold."""
-    holds_scalars: bool
-    """Whether some of them convert to a number: arrays of one element, numpy scalars."""
-    max_structure_size: int
-    """The limit of structure, in bytes."""
-
-
-class UnpackedBody(NamedTuple):
-    """A document, what is known about it, and how its buffer differs from what was received."""
-
-    value: Any
-    moved: list[Relocation]
-    facts: DocumentFacts
 
 
 def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
@@ -214,12 +178,12 @@ def unpack_owned(
 
 def unpack_body(
     data: Any, max_structure_size: int, *, is_owned: bool, max_depth: int = MAX_REQUEST_DEPTH
-) -> UnpackedBody:
+) -> Decoded:
     """Unpack a document as :func:`unpack_owned` or :func:`unpackb` does, and tell what is in it."""
     if type(data) is bytes and len(data) < min(LARGE_ITEM, max_structure_size):
         try:
             facts = DocumentFacts(len(data), False, False, max_structure_size)
-            return UnpackedBody(_decode_plain(data), [], facts)
+            return Decoded(_decode_plain(data), [], facts)
         except _NOT_DECODED:
             pass  # there is more in it, or it is not msgpack
     if is_owned:
@@ -234,7 +198,7 @@ def unpack_body(
         unpacker.holds_scalars,
         max_structure_size,
     )
-    return UnpackedBody(value, unpacker.moved, facts)
+    return Decoded(value, unpacker.moved, facts)
 
 
 _Raw = dict[Any, msgspec.Raw] | list[msgspec.Raw]

@@ -55,28 +55,28 @@ def check(data: bytes) -> None:
 
 
 def _check_plan(content_type: str | None, accept: str | None, options: BinaryOptions) -> None:
-    plan = make_plan(content_type, accept, options)
-    assert plan.request is None or is_binary(plan.request, options.media_types)
-    if plan.answer is not None:
-        answer = parse_media_type(plan.answer)
+    plan = make_plan(content_type, accept, options.offer)
+    assert plan.request is None or is_binary(plan.request, options.offer.media_types)
+    if plan.variant is not None:
+        answer = parse_media_type(plan.variant.content_type)
         assert answer is not None
-        assert is_binary(answer.essence, options.media_types)
+        assert is_binary(answer.essence, options.offer.media_types)
         assert "*" not in answer.essence
-        assert answer.parameters.get("arrays", plan.arrays) == plan.arrays
-        plan.answer.encode("ascii")
-    assert plan.arrays in ("numpy", "map")
+        arrays = plan.variant.parameters["arrays"]
+        assert answer.parameters.get("arrays", arrays) == arrays in ("numpy", "map")
+        plan.variant.content_type.encode("ascii")
     if plan.accept is not None:
         plan.accept.encode("latin-1")
         ranges = parse_accept([plan.accept])
         assert len(ranges) == plan.accept.count(",") + 1  # all of them have a weight that is one
         for range_ in ranges:
-            assert not is_binary(range_.media_type.essence, options.media_types)
+            assert not is_binary(range_.media_type.essence, options.offer.media_types)
     if plan.refusal is not None and plan.refusal.status == 400:
         assert "," in (content_type or "")  # several media types, in any mode
     elif options.mode == "require":
         assert isinstance(plan.refusal, (NotAcceptable, UnsupportedMediaType, type(None)))
-        assert plan.refusal is not None or plan.answer is not None
+        assert plan.refusal is not None or plan.variant is not None
     else:
         assert plan.refusal is None
-    nothing = plan.request is None and plan.answer is None and plan.refusal is None
+    nothing = plan.request is None and plan.variant is None and plan.refusal is None
     assert plan.is_passthrough is nothing

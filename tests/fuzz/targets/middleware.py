@@ -19,9 +19,11 @@ from starlette.types import Receive, Scope, Send
 from binary_middleware import BinaryMiddleware
 from binary_middleware._http.media_types import is_binary, parse_accept, parse_media_type
 from binary_middleware.errors import ContentTooLarge
+from binary_middleware.formats import FORMAT
 from binary_middleware.formats.msgpack import packb, unpackb
-from binary_middleware.options import MEDIA_TYPES
 from tests.asgi_app import Answer, exchange, http_scope
+
+MEDIA_TYPES = (*FORMAT.media_types, FORMAT.suffix)
 
 HEADERS = (
     b"content-type",

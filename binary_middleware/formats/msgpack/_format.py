@@ -1,0 +1,76 @@
+"""msgpack as a format to negotiate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, Final
+
+from binary_middleware.formats.base import Buffer, Decoded, Format, Limits, Variant
+from binary_middleware.formats.msgpack._pack import pack_buffers
+from binary_middleware.formats.msgpack._unpack import unpack_body, unpack_views
+
+_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "arrays": ("numpy", "map"),
+    "dialect": ("plain", "chains"),
+}
+"""The parameters of the media types and their values, the default first: see :func:`packb`."""
+
+
+def _tag_suffix(values: tuple[str, ...]) -> bytes:
+    defaults = (known[0] for known in _PARAMETERS.values())
+    others = [value for value, each in zip(values, defaults, strict=True) if value != each]
+    return "-".join(["--msgpack", *others]).encode()
+
+
+class _Msgpack:
+    """The format of the package; see :class:`binary_middleware.formats.base.Format`."""
+
+    name: Final = "msgpack"
+    media_types: Final = (
+        "application/msgpack",
+        "application/vnd.msgpack",  # registered with IANA
+        "application/x-msgpack",
+    )
+    suffix: Final = "+msgpack"
+    tag_suffixes: Final = tuple(_tag_suffix(each) for each in product(*_PARAMETERS.values()))
+
+    def check_parameters(self, parameters: Mapping[str, str]) -> None:
+        for name, value in parameters.items():
+            if name not in _PARAMETERS:
+                raise ValueError(f"{name!r} is no parameter of {self.media_types[0]}")
+            if value not in _PARAMETERS[name]:
+                allowed = ", ".join(map(repr, _PARAMETERS[name]))
+                raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
+
+    def variant(
+        self, media_type: str, requested: Mapping[str, str], defaults: Mapping[str, str]
+    ) -> Variant:
+        content_type, parameters = media_type, {}
+        for name, known in _PARAMETERS.items():
+            value = requested.get(name)
+            if value in known:
+                content_type += f"; {name}={value}"
+                parameters[name] = value
+            else:
+                parameters[name] = defaults.get(name, known[0])
+        return Variant(
+            content_type,
+            _tag_suffix(tuple(parameters.values())),
+            parameters,
+            carries_times=parameters["dialect"] == "chains",
+        )
+
+    def decode(self, data: Any, limits: Limits, *, is_owned: bool) -> Decoded:
+        return unpack_body(
+            data, limits.max_structure_size, is_owned=is_owned, max_depth=limits.max_depth
+        )
+
+    def decode_views(self, data: Any, limits: Limits) -> Any:
+        return unpack_views(data, limits.max_structure_size)
+
+    def encode(self, document: Any, variant: Variant) -> Sequence[Buffer]:
+        return pack_buffers(document, **variant.parameters)
+
+
+MSGPACK: Final[Format] = _Msgpack()
