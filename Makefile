@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test test-all test-oldest browser fuzz soak bench bench-quick lint types docs nginx format clean
+.PHONY: help demo serve test test-all coverage test-oldest browser fuzz soak bench bench-quick lint types docs nginx format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo "make serve     set up, start the example app and leave it running"
 	@echo "make test      set up and pass the tests"
 	@echo "make test-all  the same, and the tests that need heavy packages"
+	@echo "make coverage  the tests again, with branch coverage and its gate"
 	@echo "make test-oldest  the tests of both lanes with the oldest versions that work"
 	@echo "make fuzz      look for input that breaks something, for FUZZ_SECONDS (60)"
 	@echo "make soak      many good and bad clients at one server, for SOAK_SECONDS (60)"
@@ -39,12 +40,15 @@ serve: $(VENV)/.installed-example
 
 # In a process for each core, up to four: some tests take memory.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 \
-	  --ignore=tests/integration
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+coverage: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --every-path \
+	  --cov --cov-report=term
 
 # All tests, unless TESTS names some.
 test-all: $(VENV)/.installed-heavy browser nginx
-	$(BIN)/python -m pytest --every-path $(TESTS)
+	$(BIN)/python -m pytest -m "" --every-path $(TESTS)
 
 # A browser is the system's: Debian's, where we may install it.
 browser:

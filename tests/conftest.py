@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,9 @@ settings.register_profile(
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+HEAVY = [Path(__file__).parent / each for each in ("benchmarks", "fuzz", "integration", "soak")]
+"""Folders whose tests have the marker ``heavy``."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -22,9 +26,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def is_heavy(path: Path) -> bool:
+    return any(folder == path or folder in path.parents for folder in HEAVY)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Run heavy tests where their path is given, as if ``-m`` had been."""
+    paths = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
+    if config.option.markexpr == "not heavy" and any(map(is_heavy, paths)):
+        config.option.markexpr = ""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave heavy modules alone that are not asked for: what they import may not be installed."""
+    is_left = is_heavy(collection_path) and config.option.markexpr == "not heavy"
+    return is_left or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_heavy(item.path):
+            item.add_marker(pytest.mark.heavy)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """In CI everything is installed, so a skipped test is one that silently stopped running."""
+    """Name the tests that were skipped in CI, where everything is installed."""
     skipped = terminalreporter.stats.get("skipped", [])
     if skipped and os.environ.get("CI"):
         terminalreporter.section("skipped tests are failures in CI", red=True)

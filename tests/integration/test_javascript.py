@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROOT = Path(__file__).parent.parent.parent
-SCRIPTS = ROOT / "tests" / "javascript"
+SCRIPTS = Path(__file__).parent / "javascript"
 BLOCKS = re.findall(
     r"^```js\n(.*?)^```$",
     (ROOT / "docs" / "javascript.md").read_text(),
