@@ -52,13 +52,11 @@ BY_THE_APP = {
     "remote._stubs._Shared.__init__.self._clients": "the two clients of a stub, binary and JSON",
     "_routing.resolver.Resolver._inside": "one value",
     "_routing.resolver.Resolver.is_uniform": "one value",
-    "_pydantic.serializers.DocumentSerializer._with_times": "types of the app",
+    "_pydantic.serializer.DocumentSerializer._serializer_with_times": "types of the app",
     "starlette._request._kept_validator": "types of the app",
-    "_validation.validators.DocumentValidator.__init__.self._built": "types of the app",
-    "_validation.validators.DocumentValidator._needs_no_guard": "types of the app",
-    "_validation.validators.DocumentValidator._small_size": "types of the app",
-    "_validation.validators.DocumentValidator._errors_per_value": "types of the app",
-    "_validation.validators._bounded_keys": "numbers of fields of the app's models",
+    "_validation.validator.DocumentValidator.__init__.self._built": "types of the app",
+    "_validation.validator.DocumentValidator._traits": "types of the app",
+    "_validation.fail_fast.limit_keys": "numbers of fields of the app's models",
 }
 FOR_ONE_CALL = {
     "arrays._model._Sizes.__init__.self.first": "one validation",
@@ -73,9 +71,8 @@ FOR_ONE_CALL = {
     "openapi._schemas.BinarySchemas.__init__.self._twins": "one completion of a document",
     "openapi._schemas.BinarySchemas.__init__.self.added": "one completion of a document",
     "openapi._schemas.BinarySchemas._reference.self.added[name]": "one completion of a document",
-    "_pydantic.serializers._Rewriting.__init__.self._simple": "one building of a serializer",
-    "_validation.validators._Budget.__init__.self.lists": "one validation",
-    "_validation.validators._Budget.__init__.self.originals": "one validation",
+    "_validation.budget.ArrayBudget.__init__.self._lists": "one validation",
+    "_validation.budget.ArrayBudget.__init__.self._originals": "one validation",
 }
 LISTED = {**BY_CLIENTS, **BY_THE_APP, **FOR_ONE_CALL}
 

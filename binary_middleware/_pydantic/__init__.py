@@ -1,1 +1,1 @@
-"""Core schemas of pydantic: serializers and validators that this package makes of a model's."""
+"""Serialization by pydantic, and rewriting of its core schemas."""

@@ -1,9 +1,4 @@
-"""Rewriting pydantic's core schemas: the trees that validators and serializers are built from.
-
-A binary client must meet the same model as a JSON client, but for arrays and bytes. Where the
-validator or serializer that pydantic built differs, another one is built from a rewritten copy of
-its schema.
-"""
+"""Rewriting of pydantic's core schemas, which validators and serializers are built from."""
 
 from __future__ import annotations
 
@@ -12,19 +7,22 @@ from typing import Any, Final, cast
 
 from pydantic_core import CoreSchema
 
-Rewrite = Callable[[dict[str, Any]], dict[str, Any]]
-"""Return the node that replaces a copied node, whose children are rewritten already."""
+Node = dict[str, Any]
+"""A part of a core schema: a dict with a ``type``."""
+
+Rewrite = Callable[[Node], Node]
+"""Returns the node that replaces a copied node, whose children are already rewritten."""
 
 _SERIALIZATION: Final = "serialization"
 _KEYED_BY_NAME: Final = frozenset({"fields", "choices"})
-"""Entries whose dicts have names of the user's for keys, not parts of a node."""
+"""Entries whose keys are the user's names, not parts of a node."""
 _OPAQUE: Final = frozenset(
     {
         *("cls", "config", "context", "custom_error_context", "default", "default_factory"),
         *("exclude", "expected", "function", "include", "members", "metadata", "missing"),
     }
 )
-"""Entries that hold no nodes, but may hold dicts of the user's that look like one."""
+"""Entries without nodes; they may hold the user's own dicts, which can look like nodes."""
 
 
 def rewrite_schema(
@@ -32,28 +30,25 @@ def rewrite_schema(
     *,
     validation: Rewrite | None = None,
     serialization: Rewrite | None = None,
-    leave: Callable[[str, dict[str, Any]], bool] | None = None,
+    keep: Callable[[str, Node], bool] | None = None,
 ) -> CoreSchema:
-    """Return a copy of a core schema with each of its nodes rewritten, the innermost first.
+    """Return a copy of a core schema with each node rewritten, innermost first.
 
-    Nodes that occur in several places are rewritten once, and shared in the copy as well.
+    A node that occurs in several places is rewritten once and shared in the copy, too.
 
     Args:
-        schema: as in ``TypeAdapter.core_schema``; it is not changed.
-        validation: applied to the nodes that validate, each of a type in
-            ``pydantic_core.core_schema.CoreSchemaType``.
-        serialization: applied to the nodes under ``serialization``.
-        leave: whether a node stays as it is, with all that is in it, judged by the name of the
-            entry that it stands in (``"schema"``, ``"keys_schema"``) and by itself.
+        schema: The schema, as in ``TypeAdapter.core_schema``. It is not modified.
+        validation: Applied to the nodes that validate.
+        serialization: Applied to the nodes under ``serialization``.
+        keep: Whether to keep a node and everything in it, given the name of the entry that
+            holds the node (``"schema"``, ``"keys_schema"``) and the node.
     """
     done: dict[tuple[int, bool], Any] = {}
 
     def copy(value: Any, serializes: bool, entry: str, is_node: bool = True) -> Any:
-        if isinstance(value, list):
-            return [copy(item, serializes, entry) for item in value]
-        if isinstance(value, tuple):  # a choice and its label
-            return tuple(copy(item, serializes, entry) for item in value)
-        if not isinstance(value, dict) or (leave is not None and leave(entry, value)):
+        if isinstance(value, (list, tuple)):  # a tuple is a choice and its label
+            return type(value)([copy(item, serializes, entry) for item in value])
+        if not isinstance(value, dict) or (keep is not None and keep(entry, value)):
             return value
         key = (id(value), serializes)
         if key not in done:
@@ -70,7 +65,29 @@ def rewrite_schema(
     def copy_entry(name: str, item: Any, serializes: bool) -> Any:
         if name in _OPAQUE:
             return item
-        is_node = name not in _KEYED_BY_NAME
-        return copy(item, serializes or name == _SERIALIZATION, name, is_node)
+        return copy(item, serializes or name == _SERIALIZATION, name, name not in _KEYED_BY_NAME)
 
     return cast(CoreSchema, copy(schema, False, ""))
+
+
+def nodes_of(schema: CoreSchema) -> list[Node]:
+    """Return copies of all nodes of a core schema that validate."""
+    nodes: list[Node] = []
+
+    def collect(node: Node) -> Node:
+        nodes.append(node)
+        return node
+
+    rewrite_schema(schema, validation=collect)
+    return nodes
+
+
+def with_function(type_: str, function: Callable[..., Any], node: Node) -> Node:
+    """Return a node of type ``function-before`` or ``function-wrap`` around a node.
+
+    References to the inner node refer to the outer one.
+    """
+    inner = dict(node)
+    ref = {"ref": inner.pop("ref")} if "ref" in inner else {}
+    no_info = {"type": "no-info", "function": function}
+    return {"type": type_, "function": no_info, "schema": inner, **ref}

@@ -1,1 +1,1 @@
-"""Validation of decoded documents with pydantic, and the errors that clients are shown."""
+"""Validation of decoded documents with pydantic, and the errors that clients see."""

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from binary_middleware._validation.validators import DocumentValidator
+from binary_middleware._validation.validator import DocumentValidator
 from binary_middleware.fields import as_ndarray, from_map
 from binary_middleware.formats.msgpack import DocumentFacts
 

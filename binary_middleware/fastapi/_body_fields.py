@@ -16,7 +16,7 @@ from typing import Any, Final, overload
 from fastapi.dependencies.models import Dependant
 
 from binary_middleware._asgi.exchange import Exchange
-from binary_middleware._validation.validators import DocumentValidator
+from binary_middleware._validation.validator import DocumentValidator
 from binary_middleware.fastapi._compat import type_adapter
 from binary_middleware.formats.msgpack import DocumentFacts
 

@@ -21,7 +21,8 @@ from starlette.responses import Response
 
 from binary_middleware._asgi.exchange import Exchange
 from binary_middleware._http.media_types import JSON
-from binary_middleware._pydantic.serializers import Carrier, DocumentSerializer
+from binary_middleware._pydantic.carriers import Carrier
+from binary_middleware._pydantic.serializer import DocumentSerializer
 from binary_middleware.errors import EncodeError
 from binary_middleware.fields import is_array_like
 from binary_middleware.formats.json import from_json, shown_json

@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from binary_middleware._asgi.exchange import SCOPE_KEY, Exchange
-from binary_middleware._validation.errors import summarize_errors
-from binary_middleware._validation.validators import DocumentValidator, errors_of
+from binary_middleware._validation.errors import errors_of, summarize_errors
+from binary_middleware._validation.validator import DocumentValidator
 
 Type = TypeVar("Type")
 

@@ -90,7 +90,7 @@ def test_nodes_to_leave_are_the_same_objects() -> None:
     copied = rewrite_schema(
         schema,
         validation=lambda node: {**node, "seen": True},
-        leave=lambda entry, _: entry == "keys_schema",
+        keep=lambda entry, _: entry == "keys_schema",
     )
     assert copied["keys_schema"] is schema["keys_schema"]
     assert copied["values_schema"]["items_schema"] == {"type": "int", "seen": True}

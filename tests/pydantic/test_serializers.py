@@ -43,7 +43,7 @@ from starlette.testclient import TestClient
 from typing_extensions import TypeAliasType, TypedDict
 
 from binary_middleware import BinaryMiddleware, NumpyArrayField, packb, unpackb
-from binary_middleware._pydantic.serializers import DocumentSerializer
+from binary_middleware._pydantic.serializer import DocumentSerializer
 from binary_middleware.fastapi import _route as route
 from binary_middleware.fastapi import add_binary_mode
 from binary_middleware.fastapi._response import response_field_proxy

@@ -26,11 +26,8 @@ from pydantic import (
     model_validator,
 )
 
-from binary_middleware._validation.validators import (
-    LARGE_STRUCTURE,
-    MAX_ERRORS,
-    DocumentValidator,
-)
+from binary_middleware._validation.errors import MAX_ERRORS
+from binary_middleware._validation.validator import LARGE_STRUCTURE, DocumentValidator
 from binary_middleware.fields import ArraySpec, NumpyArrayField
 from binary_middleware.formats.msgpack import DocumentFacts
 from tests.pydantic.fields_of_all_kinds import FIELDS, VALUES

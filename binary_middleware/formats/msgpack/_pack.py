@@ -15,12 +15,9 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from binary_middleware._pydantic.serializers import (
-    Carrier,
-    DocumentSerializer,
-    TimeCarrier,
-    is_plain,
-)
+from binary_middleware._pydantic.carriers import Carrier, TimeCarrier
+from binary_middleware._pydantic.native import is_plain
+from binary_middleware._pydantic.serializer import DocumentSerializer
 from binary_middleware.errors import EncodeError
 from binary_middleware.fields import as_ndarray, dtype_spec, is_array_like, to_buffer
 from binary_middleware.formats.msgpack._chains import chains_map, has_odd_offset
