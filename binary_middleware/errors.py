@@ -1,61 +1,42 @@
 """The exceptions of this package.
 
-Tree::
+::
 
     BinaryError (a ValueError)
-    ├── EncodeError                 a value has no place in msgpack
-    └── RejectedRequest                a request that is refused, with its HTTP status
-        ├── DecodeError             400  not msgpack, or msgpack that we do not take
-        ├── ContentTooLarge         413  a body, structure or depth over its limit
-        ├── UnsupportedMediaType    415  a media type or content coding that is not taken
-        └── NotAcceptable           406  no answer that the client accepts
+    ├── CodecError                  a document cannot be decoded or encoded; knows nothing of HTTP
+    │   ├── EncodeError             a value has no exact place in the format
+    │   ├── DecodeError             malformed bytes, or a value that is refused
+    │   └── LimitExceeded           a body or document over a limit
+    └── RejectedRequest             a request that is refused, with its HTTP status
+        │                       400  (this class itself) a malformed request or body
+        ├── NotAcceptable       406  no media type that the client accepts is offered
+        ├── ContentTooLarge     413  a body, its structure or its nesting is over a limit
+        └── UnsupportedMediaType    415  unsupported media type or content coding
 
-The statuses are those of RFC 9110 §15.5. A refused request is answered with problem details
-(RFC 9457): ``status`` and ``title`` are the class's own, ``detail`` is the exception's message.
+The statuses are those of RFC 9110 §15.5. :func:`to_rejection` turns a codec error into the
+rejection of the request that caused it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 
 class BinaryError(ValueError):
-    """Base class of everything that this package raises about data."""
+    """Base class of the exceptions of this package."""
 
 
-class EncodeError(BinaryError):
-    """A value cannot be carried in msgpack without changing it."""
+class CodecError(BinaryError):
+    """Base class of errors about documents and bytes."""
 
 
-class RejectedRequest(BinaryError):
-    """A request that is refused.
-
-    Attributes:
-        status: the HTTP status of the answer.
-        title: the status in words.
-        headers: header fields that the answer must carry, names in lower case.
-    """
-
-    status: ClassVar[int] = 400
-    title: ClassVar[str] = "Bad Request"
-
-    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.headers = dict(headers or {})
-
-    def problem(self) -> dict[str, Any]:
-        """The problem details object of RFC 9457 §3."""
-        return {
-            "type": "about:blank",
-            "title": self.title,
-            "status": self.status,
-            "detail": str(self),
-        }
+class EncodeError(CodecError):
+    """A value that cannot be encoded without changing it."""
 
 
-class DecodeError(RejectedRequest):
-    """The body is not msgpack, or holds something that is refused.
+class DecodeError(CodecError):
+    """Malformed bytes, or a value that is refused.
 
     The message names the position in the body where it is known, or the place in the document.
     """
@@ -63,7 +44,7 @@ class DecodeError(RejectedRequest):
     _place = ""
 
     def within(self, key: object) -> None:
-        """Note that what is refused is in the member ``key`` of a map or a list."""
+        """Note that the refused value is in the member ``key`` of a map or a list."""
         step = f"[{key}]" if isinstance(key, int) else f".{str(key)[:40]}"
         if len(self._place) < 200:
             self._place = step + self._place
@@ -73,22 +54,68 @@ class DecodeError(RejectedRequest):
         return f"{message} (in {self._place.removeprefix('.')})" if self._place else message
 
 
+class LimitExceeded(CodecError):
+    """A body or document that is larger, wider or deeper than a limit, which the message names."""
+
+
+class RejectedRequest(BinaryError):
+    """A request that is refused; the response is problem details (RFC 9457).
+
+    Args:
+        detail: the reason, for the client.
+        headers: headers of the response, names in lower case.
+    """
+
+    status: ClassVar[int] = 400
+    """The HTTP status of the response."""
+    title: ClassVar[str] = "Bad Request"
+    """The reason phrase of the status (RFC 9110 §15)."""
+    headers: dict[str, str]
+    """Headers of the response, names in lower case."""
+
+    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.headers = dict(headers or {})
+
+    def problem(self) -> dict[str, Any]:
+        """Return the problem details object (RFC 9457 §3)."""
+        return {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": str(self),
+        }
+
+
+class NotAcceptable(RejectedRequest):
+    """None of the media types that the client accepts is offered."""
+
+    status = 406
+    title = "Not Acceptable"
+
+
 class ContentTooLarge(RejectedRequest):
-    """The body is larger, wider or deeper than its limits allow. The message names the limit."""
+    """The body, its structure or its nesting is over a limit, which the message names."""
 
     status = 413
     title = "Content Too Large"
 
 
 class UnsupportedMediaType(RejectedRequest):
-    """The media type or the content coding of the body is not taken here."""
+    """The media type or the content coding of the body is not supported."""
 
     status = 415
     title = "Unsupported Media Type"
 
 
-class NotAcceptable(RejectedRequest):
-    """None of the media types that the client accepts is offered here."""
+_REJECTIONS: Final[Mapping[type[BinaryError], type[RejectedRequest]]] = {
+    DecodeError: RejectedRequest,
+    LimitExceeded: ContentTooLarge,
+}
 
-    status = 406
-    title = "Not Acceptable"
+
+def to_rejection(error: CodecError | RejectedRequest) -> RejectedRequest:
+    """Return the rejection of a request whose body caused ``error``; a rejection is itself."""
+    if isinstance(error, RejectedRequest):
+        return error
+    return _REJECTIONS.get(type(error), RejectedRequest)(str(error))

@@ -22,7 +22,12 @@ from typing import Any, Final, NamedTuple
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
-from binary_middleware._asgi.request_body import BodyReader, RequestBody, body_too_large, send_body
+from binary_middleware._asgi.request_body import (
+    BodyReader,
+    RequestBody,
+    over_max_body_size,
+    send_body,
+)
 from binary_middleware._http import media_types as media
 from binary_middleware._http.content_coding import TAKEN, decompress
 from binary_middleware._http.headers import (
@@ -42,11 +47,13 @@ from binary_middleware._http.headers import (
 from binary_middleware._http.negotiation import Plan, plan_for
 from binary_middleware._routing.body_observers import BodyObservers
 from binary_middleware.errors import (
+    CodecError,
     ContentTooLarge,
     DecodeError,
     EncodeError,
     RejectedRequest,
     UnsupportedMediaType,
+    to_rejection,
 )
 from binary_middleware.exchange_info import ExchangeInfo
 from binary_middleware.formats import FORMAT
@@ -148,7 +155,7 @@ class Exchange:
             )
         length = self._head.content_length
         if length is not None and length > self.options.max_body_size:
-            return body_too_large(self.options.max_body_size)
+            return ContentTooLarge(over_max_body_size(self.options.max_body_size))
         return None
 
     def delegate_to_inner(self, scope: Scope) -> Scope:
@@ -192,7 +199,7 @@ class Exchange:
             self._show_headers(self._head.headers, scope)
         elif self.error is None and self.request_size is not None:
             if self.request_size > options.max_body_size:
-                self.error = body_too_large(options.max_body_size)
+                self.error = ContentTooLarge(over_max_body_size(options.max_body_size))
             elif self.request_size > options.max_structure_size < before.max_structure_size:
                 # How much of it is structure, nobody has counted.
                 self.error = ContentTooLarge(
@@ -264,14 +271,14 @@ class Exchange:
                 self._text = text  # an endpoint may ask whether this is what it got
             else:
                 self._body = None  # which frees its memory for what this route of FastAPI's does
-        except RejectedRequest as exc:
+        except (CodecError, RejectedRequest) as exc:
             self._forwards_body = True
             if self.response_started:
                 # Too late for a refusal. An app that streams its answer only waits here for the
                 # client to go; and nobody takes an empty body for JSON.
                 return {"type": "http.request", "body": b"", "more_body": False}
-            self.error = exc
-            raise
+            self.error = to_rejection(exc)
+            raise self.error from None
         # Only now the length is known. The list is the app's own copy; whoever has looked
         # already saw a body without a length, as a chunked one is.
         self.scope["headers"].append((b"content-length", str(len(text)).encode()))
@@ -326,9 +333,9 @@ class Exchange:
         if self._body is None:
             try:
                 await self._read(receive)
-            except RejectedRequest as exc:
-                self.error = exc
-                raise
+            except (CodecError, RejectedRequest) as exc:
+                self.error = to_rejection(exc)
+                raise self.error from None
         return self._body is not None
 
     async def _read(self, receive: Receive) -> RequestBody | None:
@@ -374,9 +381,9 @@ class Exchange:
             began = perf_counter()
             try:
                 self._value = self.body.decode(self.options.limits)
-            except RejectedRequest as exc:
-                self.error = exc
-                raise
+            except (CodecError, RejectedRequest) as exc:
+                self.error = to_rejection(exc)
+                raise self.error from None
             self._is_decoded = True
             self.decode_seconds = perf_counter() - began
         return self._value

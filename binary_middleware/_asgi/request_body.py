@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 from starlette.types import Receive, Send
 
 from binary_middleware._http.content_coding import Decompressor
-from binary_middleware.errors import ContentTooLarge
+from binary_middleware.errors import LimitExceeded
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats.base import Decoded, Limits
 
@@ -62,7 +62,7 @@ class RequestBody:
 
         Raises:
             DecodeError: it is not a msgpack document that we take.
-            ContentTooLarge: it is nested too deeply, or holds too much structure.
+            LimitExceeded: it is nested too deeply, or holds too much structure.
         """
         self.decoded = FORMAT.decode(self._data, limits, is_owned=self._is_ours)
         return self.decoded.document
@@ -72,7 +72,7 @@ class RequestBody:
 
         Raises:
             DecodeError: it is not a msgpack document that is supported.
-            ContentTooLarge: it is nested too deeply, or holds too much structure.
+            LimitExceeded: it is nested too deeply, or holds too much structure.
         """
         return FORMAT.decode_views(self._data, limits)
 
@@ -129,7 +129,7 @@ class BodyReader:
             The body, or ``None`` if the client went away before its end.
 
         Raises:
-            ContentTooLarge: there is more than ``max_body_size``, or more than was announced.
+            LimitExceeded: there is more than ``max_body_size``, or more than was announced.
             DecodeError: the body is not in its content coding.
         """
         while not self._is_complete:
@@ -177,17 +177,17 @@ class BodyReader:
 
     def _check_size(self, size: int) -> None:
         if self._content_length is not None and size > self._content_length:
-            raise ContentTooLarge("the body is longer than its Content-Length")
+            raise LimitExceeded("the body is longer than its Content-Length")
         self._check_decompressed_size(size)
 
     def _check_decompressed_size(self, size: int) -> None:
         if size > self._max_body_size:
-            raise body_too_large(self._max_body_size)
+            raise LimitExceeded(over_max_body_size(self._max_body_size))
 
 
-def body_too_large(max_body_size: int) -> ContentTooLarge:
-    """The refusal of a body that is over its limit."""
-    return ContentTooLarge(f"the body is over max_body_size ({max_body_size} bytes)")
+def over_max_body_size(max_body_size: int) -> str:
+    """Return the message of the error for a body that is over its limit."""
+    return f"the body is over max_body_size ({max_body_size} bytes)"
 
 
 def slices(buffers: Sequence[bytes | memoryview], size: int = SEND_CHUNK_SIZE) -> Iterator[bytes]:

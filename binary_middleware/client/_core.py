@@ -40,7 +40,7 @@ from binary_middleware.client._limits import (
 )
 from binary_middleware.client._result_types import Wanted
 from binary_middleware.client._transfer import Download, ProgressCallback, Upload
-from binary_middleware.errors import BinaryError, ContentTooLarge, EncodeError
+from binary_middleware.errors import BinaryError, EncodeError, LimitExceeded
 from binary_middleware.formats.json import dump_json, from_json
 from binary_middleware.formats.msgpack import (
     MAX_DEPTH,
@@ -363,7 +363,7 @@ class ClientCore:
             return unpacked.document, unpacked.facts
         text = body.tobytes()
         if len(text) > limit and json_structure_size(text) > limit:
-            raise ContentTooLarge(
+            raise LimitExceeded(
                 f"its values, long strings aside, are over max_structure_size ({limit} bytes)"
             )
         # What is an array in it is not counted as structure.

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from binary_middleware._asgi.exchange import Exchange
-from binary_middleware.errors import RejectedRequest
+from binary_middleware.errors import CodecError, to_rejection
 from binary_middleware.fastapi._compat import NO_BODY
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats import json as transcode
@@ -119,9 +119,9 @@ def _as_text(exchange: Exchange, receive: Receive) -> Receive:
                     max_size=limits.json_size_limit,
                     max_structure_size=limits.max_structure_size,
                 )
-            except RejectedRequest as exc:
-                exchange.error = exc
-                raise
+            except CodecError as exc:
+                exchange.error = to_rejection(exc)
+                raise exchange.error from None
         return {"type": "http.request", "body": text, "more_body": False}
 
     return receive_text

@@ -135,14 +135,14 @@ class Format(Protocol):
 
         Raises:
             DecodeError: not one whole document, or something in it is refused.
-            ContentTooLarge: over the limits.
+            LimitExceeded: over the limits.
         """
 
     def decode_views(self, data: Any, limits: Limits) -> Any:
         """Decode a document for JSON text: long strings and bytes are views of ``data``.
 
         Raises:
-            DecodeError, ContentTooLarge: as for :meth:`decode`.
+            DecodeError, LimitExceeded: as for :meth:`decode`.
         """
 
     def encode(self, document: Any, variant: Variant) -> Sequence[Buffer]:

@@ -25,7 +25,7 @@ import numpy as np
 import pybase64
 from pydantic_core import SchemaSerializer, core_schema, to_jsonable_python
 
-from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
+from binary_middleware.errors import DecodeError, EncodeError, LimitExceeded
 from binary_middleware.fields import (
     as_ndarray,
     dtype_spec,
@@ -77,7 +77,7 @@ def to_json(
         may_hold_maps: whether string-keyed array maps may be in it: not if no string is ``data``.
 
     Raises:
-        ContentTooLarge: nested too deeply, over ``max_size``, or too much to convert.
+        LimitExceeded: nested too deeply, over ``max_size``, or too much to convert.
     """
     try:
         writer = _Writer(max_size, Conversions(max_structure_size))
@@ -85,7 +85,7 @@ def to_json(
             value = _replace_maps(value, writer.array_of_binary_map)
         return writer.write(value)
     except RecursionError as exc:
-        raise ContentTooLarge("the document nests too deeply") from exc
+        raise LimitExceeded("the document nests too deeply") from exc
 
 
 class _Writer:
@@ -165,7 +165,7 @@ class _Writer:
         """Count bytes of the text before they are made, if they are many."""
         self.size += size
         if self.max_size is not None and self.size > self.max_size:
-            raise ContentTooLarge(
+            raise LimitExceeded(
                 f"the body as JSON text is over max_json_size ({self.max_size} bytes)"
             )
 

@@ -14,7 +14,6 @@ from binary_middleware._http.media_types import (
 )
 from binary_middleware.errors import (
     ContentTooLarge,
-    DecodeError,
     NotAcceptable,
     RejectedRequest,
     UnsupportedMediaType,
@@ -207,14 +206,14 @@ def _counterparts(json: MediaType, options: BinaryOptions) -> list[str]:
 
 def _refusals(options: BinaryOptions, *, takes: bool) -> list[type[RejectedRequest]]:
     return [
-        *([DecodeError] if takes else []),
+        *([RejectedRequest] if takes else []),
         *([NotAcceptable] if options.mode == "require" else []),
         *([ContentTooLarge, UnsupportedMediaType] if takes else []),
     ]
 
 
 _WHY: Final[dict[type[RejectedRequest], str]] = {
-    DecodeError: "The body is not msgpack, or holds something that is refused.",
+    RejectedRequest: "The body is not msgpack, or holds something that is refused.",
     NotAcceptable: "No media type that the client accepts is offered.",
     ContentTooLarge: "The body, its structure or its nesting is over a limit.",
     UnsupportedMediaType: "The media type or the content coding of the body is not taken.",

@@ -21,7 +21,7 @@ from binary_middleware._asgi.request_body import (
     slices,
 )
 from binary_middleware._http.content_coding import DECOMPRESS_CHUNK_SIZE
-from binary_middleware.errors import ContentTooLarge
+from binary_middleware.errors import LimitExceeded
 from binary_middleware.formats.base import Limits
 from binary_middleware.formats.msgpack import Relocation, packb, unpack_owned
 
@@ -165,12 +165,12 @@ def test_a_reader_that_is_cancelled_anywhere_comes_back_for_the_rest(
 
 
 def test_limit_holds_without_content_length() -> None:
-    with pytest.raises(ContentTooLarge, match=r"over max_body_size \(5 bytes\)"):
+    with pytest.raises(LimitExceeded, match=r"over max_body_size \(5 bytes\)"):
         read([b"abc", b"def", b"ghi"], None, limit=5)
 
 
 def test_more_than_was_announced_is_refused() -> None:
-    with pytest.raises(ContentTooLarge, match="longer than its Content-Length"):
+    with pytest.raises(LimitExceeded, match="longer than its Content-Length"):
         read([b"abc", b"def"], 5)
 
 

@@ -22,8 +22,8 @@ from starlette.routing import Route
 from binary_middleware import (
     BinaryMiddleware,
     BinaryOptions,
-    ContentTooLarge,
     DecodeError,
+    LimitExceeded,
     NumpyArrayField,
     binary_options,
     packb,
@@ -235,7 +235,7 @@ def test_error_reports_describe_decimals_without_converting_them(value: str) -> 
 def test_maps_count_among_what_python_code_makes() -> None:
     document = msgpack.packb([{b"__decimal__": True, b"data": "1"}] * 100)
     assert len(unpackb(document, max_structure_size=100 * 64)) == 100
-    with pytest.raises(ContentTooLarge):
+    with pytest.raises(LimitExceeded):
         unpackb(document, max_structure_size=99 * 64)
 
 

@@ -20,7 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import binary_middleware
-from binary_middleware.errors import ContentTooLarge, DecodeError
+from binary_middleware.errors import DecodeError, LimitExceeded
 from binary_middleware.formats.msgpack import (
     MAX_DESCENT,
     MAX_STRUCTURE_SIZE,
@@ -266,10 +266,10 @@ def test_structure_is_limited_before_it_is_decoded(name: str) -> None:
     # What was decoded before the limit is reached is bounded by it: one byte is 70 at most.
     within = name in ("in two parts", "in many parts")
     if within:
-        with pytest.raises(ContentTooLarge, match="max_structure_size"):
+        with pytest.raises(LimitExceeded, match="max_structure_size"):
             unpack_owned(owned(document), MAX_STRUCTURE_SIZE // 100)
     else:
-        assert peak_of_refusal(document, ContentTooLarge, "max_structure_size") < 1_000_000
+        assert peak_of_refusal(document, LimitExceeded, "max_structure_size") < 1_000_000
 
 
 def test_what_small_objects_take_is_limited() -> None:
@@ -277,7 +277,7 @@ def test_what_small_objects_take_is_limited() -> None:
     for item in (b"\x80", b"\x90", b"\x91\x90", b"\x81\xa0\xc0", b"\x81\xa0\x80"):
         count = MAX_STRUCTURE_SIZE // len(item) - 10
         for document in (list32(count, item * count), b"\x92\xc0" + list32(count, item * count)):
-            with pytest.raises(ContentTooLarge, match="lists and maps"):
+            with pytest.raises(LimitExceeded, match="lists and maps"):
                 unpack_owned(owned(document))
         few = count // 10
         assert len(unpack_owned(owned(list32(few, item * few))).value) == few
@@ -302,7 +302,7 @@ def test_the_description_of_an_array_is_structure() -> None:
     many = peer([array_map(shape=[0] * 200_000, data=bytes(100_000))] * 50)
     with pytest.raises(DecodeError, match="200000 dimensions"):
         unpackb(many)
-    with pytest.raises(ContentTooLarge, match="max_structure_size"):
+    with pytest.raises(LimitExceeded, match="max_structure_size"):
         unpack_owned(owned(many), 100_000)
 
 
@@ -311,15 +311,14 @@ def test_the_description_of_an_array_is_structure() -> None:
 def test_deep_nesting_is_too_large(level: bytes, levels: int) -> None:
     for inner in (b"\xc0", b"", BIG):
         for front in (b"", b"\x92" + BIG):
-            with pytest.raises((ContentTooLarge, DecodeError), match=r"deeply|truncated|structure"):
+            with pytest.raises((LimitExceeded, DecodeError), match=r"deeply|truncated|structure"):
                 unpack_owned(owned(front + level * levels + inner))
-    with pytest.raises(ContentTooLarge, match="nests too deeply") as info:
+    with pytest.raises(LimitExceeded, match="nests too deeply"):
         unpackb(level * levels + b"\xc0")
-    assert info.value.status == 413
 
 
 def test_nesting_in_a_key_is_too_large_too() -> None:
-    with pytest.raises((ContentTooLarge, DecodeError), match=r"deeply|hashable|deeper"):
+    with pytest.raises((LimitExceeded, DecodeError), match=r"deeply|hashable|deeper"):
         unpackb(b"\x81" + b"\x91" * 100_000 + b"\xc0" + b"\xc0")
 
 
@@ -453,7 +452,7 @@ def test_few_keys_that_are_not_strings_are_read(name: str, monkeypatch: pytest.M
 def test_what_is_around_a_key_that_is_no_string_is_not_looked_at_for_ever() -> None:
     items = list32(2_200_000, b"\xc0" * 2_200_000)
     document = map32(1000, b"\xa1a\xc0" * 998 + b"\xa1b" + items + b"\x01\xc0")
-    with pytest.raises(ContentTooLarge, match="too complex"):
+    with pytest.raises(LimitExceeded, match="too complex"):
         unpackb(document)
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from binary_middleware import BinaryMiddleware
-from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
+from binary_middleware.errors import DecodeError, EncodeError, LimitExceeded
 from binary_middleware.formats._long_text import CHUNK_SIZE
 from binary_middleware.formats.json import _Writer, dump_json, from_json, to_json, to_msgpack
 from binary_middleware.formats.msgpack import LARGE_ITEM, LongText, packb, unpack_views, unpackb
@@ -89,7 +89,7 @@ def test_long_text_is_written_in_pieces_as_json_writes_it(unit: str, more: int, 
     assert type(value["b"]) is LongText
     limit = len(json.dumps(as_json(document), ensure_ascii=False, separators=(",", ":")).encode())
     assert to_json(value, max_size=limit) == to_json(unpackb(document))
-    with pytest.raises(ContentTooLarge, match=rf"max_json_size \({limit - 1} bytes\)"):
+    with pytest.raises(LimitExceeded, match=rf"max_json_size \({limit - 1} bytes\)"):
         to_json(unpack_views(document), max_size=limit - 1)
 
 
@@ -131,7 +131,7 @@ def test_text_over_max_json_size_is_refused_and_says_so() -> None:
 def test_what_python_code_makes_text_of_is_limited(value: Any) -> None:
     document = msgpack.packb([value] * 100, datetime=True)
     assert len(json.loads(to_json(unpackb(document), max_structure_size=100 * 8))) == 100
-    with pytest.raises(ContentTooLarge, match="max_structure_size"):
+    with pytest.raises(LimitExceeded, match="max_structure_size"):
         to_json(unpackb(document), max_structure_size=100 * 8 - 1)
 
 
@@ -139,7 +139,7 @@ def test_what_python_code_makes_text_of_is_limited(value: Any) -> None:
 def test_maps_that_are_arrays_or_look_like_them_are_limited(data: bytes) -> None:
     document = packb([{"shape": [3], "dtype": "|u1", "data": data}] * 100)
     assert len(json.loads(to_json(unpackb(document), max_structure_size=100 * (64 + 8)))) == 100
-    with pytest.raises(ContentTooLarge, match="max_structure_size"):
+    with pytest.raises(LimitExceeded, match="max_structure_size"):
         to_json(unpackb(document), max_structure_size=100 * 64 - 1)
 
 
@@ -196,7 +196,7 @@ def test_a_document_too_deep_for_json_is_refused() -> None:
     deep: Any = 1
     for _ in range(20_000):
         deep = [deep]
-    with pytest.raises(ContentTooLarge, match="nests too deeply"):
+    with pytest.raises(LimitExceeded, match="nests too deeply"):
         to_json(deep)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from binary_middleware.errors import ContentTooLarge
+from binary_middleware.errors import LimitExceeded
 
 BYTES_PER_CONVERSION: Final = 64
 """Bytes of ``max_structure_size`` for which a document may hold one value that Python code makes:
@@ -30,11 +30,11 @@ class Conversions:
         """Count some values.
 
         Raises:
-            ContentTooLarge: there are more than the limit allows.
+            LimitExceeded: there are more than the limit allows.
         """
         self._left -= count * price
         if self._left < 0:
-            raise ContentTooLarge(
+            raise LimitExceeded(
                 f"the document holds more small arrays, maps with keys other than strings, or "
                 f"dates and bytes for JSON, than max_structure_size "
                 f"({self._max_structure_size} bytes) allows: one for each {price} bytes of it"

@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from binary_middleware.errors import ContentTooLarge, DecodeError
+from binary_middleware.errors import DecodeError, LimitExceeded
 from binary_middleware.fields import parse_dtype
 from binary_middleware.formats._collector import collector_paused
 from binary_middleware.formats._long_text import LongText
@@ -112,7 +112,7 @@ def unpackb(data: Any, *, max_structure_size: int | None = None) -> Any:
         DecodeError: not one whole msgpack document, or something in it is refused (an object
             array, an unknown extension, a key that JSON could not have); or ``data`` has no such
             buffer.
-        ContentTooLarge: nested too deeply, or more structure than ``max_structure_size``.
+        LimitExceeded: nested too deeply, or more structure than ``max_structure_size``.
     """
     if type(data) is bytes and len(data) < LARGE_ITEM:
         limit = max_structure_size
@@ -147,7 +147,7 @@ def unpack_views(data: Any, max_structure_size: int = MAX_STRUCTURE_SIZE) -> Any
 
     Raises:
         DecodeError: as for :func:`unpackb`.
-        ContentTooLarge: nested too deeply, or more structure than ``max_structure_size``.
+        LimitExceeded: nested too deeply, or more structure than ``max_structure_size``.
     """
     view = memoryview(data).toreadonly()
     unpacker = _Unpacker(
@@ -170,7 +170,7 @@ def unpack_owned(
 
     Raises:
         DecodeError: as for :func:`unpackb`.
-        ContentTooLarge: nested too deeply, or more structure than ``max_structure_size``.
+        LimitExceeded: nested too deeply, or more structure than ``max_structure_size``.
     """
     unpacker = _Unpacker(buffer.data.toreadonly(), max_structure_size, buffer)
     return Unpacked(unpacker.unpack(), unpacker.moved)
@@ -370,12 +370,12 @@ class _Unpacker:
 
         Raises:
             DecodeError: there is one.
-            ContentTooLarge: there is too much in ``view`` to tell.
+            LimitExceeded: there is too much in ``view`` to tell.
         """
         many, seen = has_many_other_keys(view, MAX_OTHER_KEYS, self.headers_left)
         self.headers_left -= seen
         if many is None:
-            raise ContentTooLarge(
+            raise LimitExceeded(
                 f"the document is too complex: a container of many objects nests deeper than "
                 f"{MAX_DESCENT} levels, or has keys that are not strings"
             )
@@ -489,7 +489,7 @@ class _Unpacker:
         """Count what is to be decoded as small objects.
 
         Raises:
-            ContentTooLarge: it is more than the limit, or its objects would take more memory than
+            LimitExceeded: it is more than the limit, or its objects would take more memory than
                 that allows.
         """
         self.structure_size += len(part)
@@ -497,7 +497,7 @@ class _Unpacker:
         if limit is None:
             return
         if self.structure_size > limit:
-            raise ContentTooLarge(
+            raise LimitExceeded(
                 f"the structure of the document, large arrays and bytes aside, is over "
                 f"max_structure_size ({limit} bytes)"
             )
@@ -519,7 +519,7 @@ class _Unpacker:
         self.weight += sum(weights)
         self.last_weight = weights[-1]
         if self.weight * WEIGHT > limit * STRUCTURE_MEMORY:
-            raise ContentTooLarge(
+            raise LimitExceeded(
                 f"the document holds more lists and maps than max_structure_size ({limit} bytes) "
                 f"allows: their objects would take over {STRUCTURE_MEMORY} times as much memory"
             )
@@ -667,8 +667,8 @@ class _Unpacker:
             return array
         return np.ndarray(array.shape, dtype, self._align_in_place(owned, start, size, shift))
 
-    def too_deep(self) -> ContentTooLarge:
-        return ContentTooLarge(
+    def too_deep(self) -> LimitExceeded:
+        return LimitExceeded(
             f"the document nests too deeply: at most {self.max_depth} levels are read"
         )
 

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from binary_middleware import BinaryMiddleware
 from binary_middleware._http.media_types import is_binary, parse_accept, parse_media_type
-from binary_middleware.errors import ContentTooLarge
+from binary_middleware.errors import LimitExceeded
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats.msgpack import packb, unpackb
 from tests.asgi_app import Answer, exchange, http_scope
@@ -204,5 +204,5 @@ def _check_answer(answer: Answer, method: str) -> None:
         json.loads(answer.body)
         return
     assert is_binary(media_type.essence, MEDIA_TYPES)
-    with suppress(ContentTooLarge):  # JSON may be nested more deeply than we read
+    with suppress(LimitExceeded):  # JSON may be nested more deeply than we read
         unpackb(answer.body)

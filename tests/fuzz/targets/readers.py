@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from msgpack.fallback import Unpacker
 
-from binary_middleware.errors import ContentTooLarge, DecodeError, EncodeError
+from binary_middleware.errors import DecodeError, EncodeError, LimitExceeded
 from binary_middleware.fields import parse_dtype
 from binary_middleware.formats.json import dump_json, to_msgpack
 from binary_middleware.formats.msgpack import pack_buffers, packb, unpackb
@@ -62,7 +62,7 @@ def check(data: bytes) -> None:
     if is_from_client:
         try:  # whatever a client sends comes back
             document = unpackb(value(choices), max_structure_size=256 * 1024)
-        except (DecodeError, ContentTooLarge):
+        except (DecodeError, LimitExceeded):
             return
     else:
         document = _document(choices, 0)

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
-from binary_middleware.errors import ContentTooLarge, DecodeError
+from binary_middleware.errors import DecodeError, LimitExceeded
 from binary_middleware.formats.msgpack import MAX_STRUCTURE_SIZE, packb, unpack_owned, unpackb
 from tests.formats.owned import owned, received
 from tests.sameness import same
@@ -100,11 +100,11 @@ def _unpack(data: bytes, limit: int) -> tuple[Any, type[ValueError] | None]:
     value = owned_value = error = owned_error = None
     try:
         value = unpackb(data, max_structure_size=limit)
-    except (DecodeError, ContentTooLarge) as exc:
+    except (DecodeError, LimitExceeded) as exc:
         error = type(exc)
     try:
         owned_value, moved = unpack_owned(buffer, limit)
-    except (DecodeError, ContentTooLarge) as exc:
+    except (DecodeError, LimitExceeded) as exc:
         owned_error = type(exc)
     else:
         assert received(buffer, moved) == data
