@@ -1,7 +1,6 @@
 """Binary mode for ASGI apps: arrays and bytes as msgpack, JSON for everybody else."""
 
 from binary_middleware._asgi.endpoint_options import binary_options
-from binary_middleware._asgi.exchange import get_exchange_info
 from binary_middleware._routing.rules import RouteRule
 from binary_middleware.errors import (
     BinaryError,
@@ -14,7 +13,7 @@ from binary_middleware.errors import (
     RejectedRequest,
     UnsupportedMediaType,
 )
-from binary_middleware.exchange_info import ExchangeInfo
+from binary_middleware.exchange_info import ExchangeInfo, get_exchange_info
 from binary_middleware.fields import NumpyArrayField
 from binary_middleware.formats.msgpack import packb, unpackb
 from binary_middleware.middleware import BinaryMiddleware

@@ -1,46 +1,72 @@
-"""What an exchange came to, for endpoints, logs and metrics."""
+"""Facts about one exchange, for endpoints, logs and metrics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.requests import HTTPConnection
+
+__all__ = ["ExchangeInfo", "get_exchange_info"]
+
+SCOPE_KEY: Final = "binary_middleware"
+"""Key of a scope for the exchange of its request, or for the options in force if it has none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExchangeInfo:
-    """One request and its answer, as far as it has come.
+    """Facts about one request and its response, as far as they are known.
 
-    ``get_exchange_info`` returns that of a request to its endpoint; the option ``on_exchange`` gets
-    one for each exchange when it is over.
+    ``get_exchange_info`` returns that of a request to its endpoint; the option ``on_exchange`` is
+    called with one for each exchange when it is over.
     """
 
     method: str
     path: str
-    """With the ``root_path``."""
+    """The path, with the ``root_path``."""
 
     request_media_type: str | None = None
-    """The media type of a request in msgpack, ``None`` for any other."""
+    """The media type of a msgpack request, ``None`` for any other."""
     response_media_type: str | None = None
-    """The media type that was chosen for the answer if it is JSON: ``None`` if it stays JSON."""
+    """The media type in which a JSON response is sent, ``None`` if it stays JSON."""
 
     request_size: int | None = None
-    """Bytes of the msgpack that came, with its content coding undone; ``None`` before it was
-    read."""
+    """Bytes of msgpack received, with the content coding undone; ``None`` until they are read."""
     response_size: int | None = None
-    """Bytes of the msgpack that left, ``None`` if the answer was something else."""
+    """Bytes of msgpack sent, ``None`` if the response is something else."""
 
     read_seconds: float = 0.0
-    """How long the body of a request in msgpack took to come."""
+    """Time to receive the body of a msgpack request."""
     decode_seconds: float = 0.0
-    """How long it took to decode; on the JSON lane with the writing of the JSON text."""
+    """Time to decode the request; on the JSON lane including writing the JSON text."""
     encode_seconds: float = 0.0
-    """How long the answer took to encode; on the JSON lane with the reading of the JSON text."""
+    """Time to encode the response; on the JSON lane including reading the JSON text."""
 
     status: int | None = None
-    """The status of the answer, ``None`` before it starts."""
+    """The status of the response, ``None`` until it starts."""
     refusal: str | None = None
-    """Why the request was refused by the middleware, if it was."""
+    """Why the middleware refused the request, if it did."""
 
     @property
     def is_binary(self) -> bool:
-        """Whether the request came in msgpack, or its answer is to leave in it."""
+        """Whether the request is msgpack, or its response is to be sent as msgpack."""
         return self.request_media_type is not None or self.response_media_type is not None
+
+
+def get_exchange_info(connection: HTTPConnection) -> ExchangeInfo:
+    """Return what is known about the exchange of a request; also a dependency for FastAPI.
+
+    ::
+
+        @app.post("/predict")
+        def predict(batch: Batch, info: Annotated[ExchangeInfo, Depends(get_exchange_info)]): ...
+
+    Args:
+        connection: the request.
+    """
+    scope = connection.scope
+    make_info: Any = getattr(scope.get(SCOPE_KEY), "info", None)
+    if make_info is None:  # no middleware, or a request that it passed through
+        return ExchangeInfo(method=scope["method"], path=scope["path"])
+    info: ExchangeInfo = make_info()
+    return info

@@ -9,7 +9,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from binary_middleware._asgi.exchange import PASSTHROUGH_KEY, SCOPE_KEY, Exchange, Passthrough
-from binary_middleware._asgi.request_body import keep_freed_memory
+from binary_middleware._asgi.malloc import keep_freed_memory
 from binary_middleware._http import etags as etag
 from binary_middleware._http.headers import problem_response, with_vary
 from binary_middleware._http.negotiation import Plan, asked
@@ -151,7 +151,7 @@ class BinaryMiddleware:
             await self._run(exchange, scope)
         finally:
             if options.on_exchange is not None and not exchange.is_delegated:
-                _report(options.on_exchange, exchange.record())
+                _report(options.on_exchange, exchange.info())
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, plan: Plan) -> None:
         """Run the app for a request of a JSON client."""

@@ -34,7 +34,7 @@ BY_THE_APP = {
     "_routing.body_observers.BodyObservers._endpoints": "the routes of the app",
     "_routing.body_observers.BodyObservers.unobserved": "the routes of the app",
     "arrays._model._visit_fields": "classes of the app",
-    "_asgi.request_body.keep_freed_memory": "no arguments",
+    "_asgi.malloc.keep_freed_memory": "no arguments",
     "client._core.ClientCore.__init__.self._binary_origins": "servers that the caller called",
     "client._core.ClientCore.__init__.self._json_origins": "servers that the caller called",
     "client._result_types._kept_validator": "types that the caller wrote down",

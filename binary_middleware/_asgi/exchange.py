@@ -19,15 +19,10 @@ from operator import itemgetter
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
-from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
-from binary_middleware._asgi.request_body import (
-    BodyReader,
-    RequestBody,
-    over_max_body_size,
-    send_body,
-)
+from binary_middleware._asgi.request_body import BodyReader, RequestBody, over_max_body_size
+from binary_middleware._asgi.sending import send_body
 from binary_middleware._http import media_types as media
 from binary_middleware._http.content_coding import TAKEN, decompress
 from binary_middleware._http.headers import (
@@ -55,14 +50,13 @@ from binary_middleware.errors import (
     UnsupportedMediaType,
     to_rejection,
 )
-from binary_middleware.exchange_info import ExchangeInfo
+from binary_middleware.exchange_info import SCOPE_KEY, ExchangeInfo
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats import json as transcode
 from binary_middleware.formats.base import Buffer, DocumentFacts, Variant
 from binary_middleware.options import BinaryOptions, differing_options, endpoint_overrides
 
-SCOPE_KEY: Final = "binary_middleware"
-"""Where a scope holds its exchange; the options in force if the request is none of ours."""
+__all__ = ["PASSTHROUGH_KEY", "SCOPE_KEY", "Exchange", "Passthrough"]
 
 
 class _KeptDocument(NamedTuple):
@@ -83,7 +77,7 @@ class Exchange:
         error: why the request was refused, once it is. From then on nothing that the app sends
             goes out.
         response_started: whether the start of an answer went out.
-        is_taken: whether the request's body was taken as it is.
+        is_claimed: whether the request's body was claimed as it is.
         compares_text: whether an endpoint is going to call :meth:`is_request_text`.
         is_delegated: whether a middleware further in took the request over.
         status: the status of the answer, once it started.
@@ -108,7 +102,7 @@ class Exchange:
     _body_was_asked_for = False
     _reader: BodyReader | None = None
     _body: RequestBody | None = None
-    is_taken = False
+    is_claimed = False
     compares_text = False
     _is_decoded = False
     _value: Any = None
@@ -308,7 +302,7 @@ class Exchange:
         """
         if self.plan.request is None or self._body_was_asked_for or self._forwards_body:
             return False
-        self._forwards_body = self.is_taken = True
+        self._forwards_body = self.is_claimed = True
         return True
 
     def is_request_text(self, text: bytes) -> bool:
@@ -574,8 +568,8 @@ class Exchange:
 
     # The end.
 
-    def record(self) -> ExchangeInfo:
-        """What the exchange came to so far."""
+    def info(self) -> ExchangeInfo:
+        """Return what is known about the exchange so far."""
         variant = self.plan.variant
         return ExchangeInfo(
             method=self._method,
@@ -691,21 +685,3 @@ class Passthrough:
 
 _name: Final = itemgetter(0)
 _BODIES_BY_OTHER_MEANS: Final = ("http.response.pathsend", "http.response.zerocopysend")
-
-
-def get_exchange_info(connection: HTTPConnection) -> ExchangeInfo:
-    """What the exchange of a request came to so far; also a dependency for FastAPI.
-
-    ::
-
-        @app.post("/predict")
-        def predict(batch: Batch, record: Annotated[ExchangeInfo, Depends(get_exchange_info)]): ...
-
-    Args:
-        connection: the request.
-    """
-    scope = connection.scope
-    exchange = scope.get(SCOPE_KEY)
-    if isinstance(exchange, Exchange):
-        return exchange.record()
-    return ExchangeInfo(method=scope["method"], path=scope["path"])

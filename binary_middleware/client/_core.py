@@ -28,7 +28,7 @@ import numpy as np
 from pydantic import BaseModel
 from typing_extensions import TypeVar  # the one of Python 3.13, with a default
 
-from binary_middleware._asgi.request_body import SEND_CHUNK_SIZE
+from binary_middleware._asgi.sending import SEND_CHUNK_SIZE
 from binary_middleware._http.media_types import JSON, is_binary, parse_media_type
 from binary_middleware.client._error_text import LONGEST, decode_text, describe
 from binary_middleware.client._httpx import Kind, open_client, package_of

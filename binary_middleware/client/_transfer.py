@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from binary_middleware._asgi.request_body import slices
+from binary_middleware._asgi.sending import slices
 from binary_middleware.client._limits import announced_length
 
 

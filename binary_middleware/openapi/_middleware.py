@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binary_middleware._asgi.exchange import SCOPE_KEY, Exchange
-from binary_middleware._asgi.request_body import send_body
+from binary_middleware._asgi.sending import send_body
 from binary_middleware._http import etags as etag
 from binary_middleware._http.content_coding import decompress
 from binary_middleware._http.headers import content_codings_of, is_convertible, with_other_body

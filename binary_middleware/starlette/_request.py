@@ -158,7 +158,7 @@ async def read_body(request: Request, type_: Any = Any) -> Any:
     """
     exchange = request.scope.get(SCOPE_KEY)
     if isinstance(exchange, Exchange) and (
-        exchange.is_taken or take_body(exchange, request.receive)
+        exchange.is_claimed or take_body(exchange, request.receive)
     ):
         if not await exchange.read(request.receive):
             raise ClientDisconnect

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from binary_middleware._asgi.exchange import SCOPE_KEY, Exchange
-from binary_middleware._asgi.request_body import send_body
+from binary_middleware._asgi.sending import send_body
 from binary_middleware._http.headers import problem_response
 from binary_middleware._http.media_types import JSON
 from binary_middleware.errors import EncodeError, NotAcceptable

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from binary_middleware import BinaryMiddleware, NumpyArrayField, packb
 from binary_middleware._asgi.exchange import SCOPE_KEY
-from binary_middleware._asgi.request_body import keep_freed_memory
+from binary_middleware._asgi.malloc import keep_freed_memory
 from binary_middleware.fastapi import add_binary_mode
 from tests.asgi_app import MSGPACK, call
 

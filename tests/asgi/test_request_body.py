@@ -1,4 +1,4 @@
-"""Bodies in and out of ASGI."""
+"""Reading the body of a request."""
 
 from __future__ import annotations
 
@@ -9,67 +9,13 @@ import anyio
 import numpy as np
 import pytest
 from anyio.lowlevel import checkpoint
-from hypothesis import given
-from hypothesis import strategies as st
 from starlette.types import Message
 
-from binary_middleware._asgi.request_body import (
-    SEND_CHUNK_SIZE,
-    BodyReader,
-    RequestBody,
-    send_body,
-    slices,
-)
+from binary_middleware._asgi.request_body import BodyReader, RequestBody
 from binary_middleware._http.content_coding import DECOMPRESS_CHUNK_SIZE
 from binary_middleware.errors import LimitExceeded
 from binary_middleware.formats.base import Limits
 from binary_middleware.formats.msgpack import Relocation, packb, unpack_owned
-
-sizes = st.one_of(st.integers(0, 20), st.sampled_from([7, 8, 9, 15, 16, 17, 31, 32, 33]))
-
-
-@given(st.lists(sizes, max_size=8), st.integers(1, 16))
-def test_slices_add_up_and_none_is_empty(lengths: list[int], size: int) -> None:
-    whole = bytes(range(256)) * 2
-    buffers: list[bytes | memoryview] = []
-    start = 0
-    for index, length in enumerate(lengths):
-        part = whole[start : start + length]
-        buffers.append(memoryview(part) if index % 2 else part)
-        start += length
-    pieces = list(slices(buffers, size))
-    assert b"".join(pieces) == whole[:start]
-    assert all(type(piece) is bytes for piece in pieces)
-    assert all(len(piece) == size for piece in pieces[:-1])
-    assert not pieces or 0 < len(pieces[-1]) <= size
-
-
-@pytest.mark.parametrize(
-    "lengths",
-    [
-        [],
-        [0],
-        [1],
-        [SEND_CHUNK_SIZE - 1],
-        [SEND_CHUNK_SIZE],
-        [SEND_CHUNK_SIZE + 1],
-        [5, SEND_CHUNK_SIZE - 5, 5],
-        [5, SEND_CHUNK_SIZE, 0, SEND_CHUNK_SIZE * 3 + 1, 7],
-        [SEND_CHUNK_SIZE, SEND_CHUNK_SIZE],
-        [3 * SEND_CHUNK_SIZE, 1],
-    ],
-)
-def test_sent_messages_add_up_and_the_last_one_is_last(lengths: list[int]) -> None:
-    buffers = [bytes([index + 1]) * length for index, length in enumerate(lengths)]
-    sent: list[Message] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    anyio.run(send_body, send, buffers)
-    assert b"".join(message["body"] for message in sent) == b"".join(buffers)
-    assert [message["more_body"] for message in sent] == [True] * (len(sent) - 1) + [False]
-    assert all(message["body"] for message in sent[:-1])
 
 
 def read(chunks: list[Any], content_length: int | None, limit: int = 1000) -> RequestBody | None:
@@ -178,7 +124,7 @@ def test_more_than_was_announced_is_refused() -> None:
 def test_received_bytes_are_restored_after_arrays_moved(shift: int) -> None:
     document = {"n" * (shift + 1): 1, "a": np.arange(9000.0), "b": np.arange(9000, dtype="i2")}
     packed = packb(document)
-    body = RequestBody(np.frombuffer(bytearray(packed), np.uint8), is_ours=True)
+    body = RequestBody(np.frombuffer(bytearray(packed), np.uint8), is_owned=True)
     value = body.decode(Limits(2**20))
     assert np.array_equal(value["a"], document["a"])
     assert np.array_equal(value["b"], document["b"])

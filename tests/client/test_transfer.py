@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from binary_middleware import packb
-from binary_middleware._asgi.request_body import SEND_CHUNK_SIZE
+from binary_middleware._asgi.sending import SEND_CHUNK_SIZE
 from binary_middleware.client import BinaryClient, TransferProgress
 from binary_middleware.client._transfer import AsyncUpload, BlockingUpload, Download
 from tests.client import apps
