@@ -9,8 +9,9 @@ from fastapi import FastAPI, HTTPException
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from binary_middleware.arrays import ArrayModel, ArraySpec, BinaryBytes, Dim
+from binary_middleware.arrays import ArrayModel, ArraySpec, Dim
 from binary_middleware.fastapi import add_binary_mode
+from binary_middleware.fields import BinaryBytes
 
 from . import digits, images, sounds, website
 from .gradients import gradients
@@ -32,7 +33,7 @@ class DigitImages(BaseModel):
             *digits.IMAGE_SHAPE,
             ge=0,
             le=digits.MAX_INTENSITY,
-            lists=True,
+            accept_lists=True,
         ),
         Field(description="Pixel intensities from 0 (paper) to 16 (ink), shape (n, 8, 8)."),
     ]

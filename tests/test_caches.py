@@ -21,16 +21,16 @@ MIB = 2**20
 # Each place that keeps values between calls, and why clients cannot fill the memory with it. What
 # clients can reach has a test below.
 BY_CLIENTS = {
-    "fields._Layouts.__init__.self._kept": "dtypes, weighed: 4 MiB in all",
+    "fields._DESCRIBED": "dtypes, with their sizes: 4 MiB in all",
     "fields._parse_plain": "256 names that a pattern has matched; refusals are not kept",
-    "fields._is_numpys_own": "256 dtypes without fields",
+    "fields._is_builtin": "256 dtypes without fields",
     "_http.media_types._parse_media_type": "1,024 media types of at most 256 characters",
     "_http.negotiation.Negotiator.__init__.self._plans": "1,024 pairs of headers, 512 bytes each",
     "openapi._middleware.DocumentCompletion.__init__.self._complete": "4 documents of the app",
 }
 BY_THE_APP = {
     "fields._EXTENSIONS": "dtypes that the app registered",
-    "fields._kind_of_extension": "dtypes of other libraries that are installed",
+    "arrays._dtypes._kind_of_extension": "dtypes of other libraries that are installed",
     "_routing.body_observers.BodyObservers._endpoints": "the routes of the app",
     "_routing.body_observers.BodyObservers.unobserved": "the routes of the app",
     "arrays._model._visit_fields": "classes of the app",
@@ -158,7 +158,8 @@ import gc, json, sys, tracemalloc
 import anyio
 import numpy as np
 from binary_middleware import BinaryMiddleware, packb
-from binary_middleware.fields import ArraySpec, dtype_spec
+from binary_middleware.arrays import ArraySpec
+from binary_middleware.fields import dtype_spec
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from typing import Annotated, Any

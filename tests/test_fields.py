@@ -129,7 +129,7 @@ def test_long_double_is_allowed_where_numpy_has_it() -> None:
 )
 def test_parse_dtype_refuses_every_other_spelling(name: str) -> None:
     with pytest.raises(
-        ValueError, match=r"^dtype .* is not (allowed|known to numpy here)$"
+        ValueError, match=r"^(dtype .* is not allowed|numpy does not support dtype .* here)$"
     ) as info:
         parse_dtype(name)
     assert len(str(info.value)) < 130
@@ -294,17 +294,17 @@ def layout(**keys: Any) -> np.dtype[Any]:
 @pytest.mark.parametrize(
     ("dtype", "message"),
     [
-        (np.dtype(object), "object arrays cannot be carried"),
-        (np.dtype([("a", "i4"), ("b", object)]), "object arrays cannot be carried"),
-        (np.dtype([("a", [("b", object, (2,))])]), "object arrays cannot be carried"),
-        (np.dtypes.StringDType(), "cannot be carried"),
-        (np.dtype(rational), "arrays of dtype rational cannot be carried"),
-        (np.dtype([("a", rational)]), "arrays of dtype rational cannot be carried"),
-        (np.dtype([("a", rational, (2,))]), "arrays of dtype rational cannot be carried"),
+        (np.dtype(object), "object arrays are not supported"),
+        (np.dtype([("a", "i4"), ("b", object)]), "object arrays are not supported"),
+        (np.dtype([("a", [("b", object, (2,))])]), "object arrays are not supported"),
+        (np.dtypes.StringDType(), "not supported"),
+        (np.dtype(rational), "arrays of dtype rational are not supported"),
+        (np.dtype([("a", rational)]), "arrays of dtype rational are not supported"),
+        (np.dtype([("a", rational, (2,))]), "arrays of dtype rational are not supported"),
         (layout(names=["a", "b"], formats=["<i4", "<i4"], offsets=[0, 2]), "overlapping"),
         (layout(names=["a", "b"], formats=["<i4", "<i4"], offsets=[4, 0]), "unordered"),
         (np.dtype([]), "must have a field"),
-        (layout(names=[], formats=[], itemsize=8), "no wire form"),
+        (layout(names=[], formats=[], itemsize=8), "describes another one"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -458,13 +458,13 @@ def test_as_ndarray_gives_plain_arrays(tmp_path: Path) -> None:
         (1.5, "expected an array, got float"),
         (np.ndarray, "expected an array, got type"),
         (OffersArray, "expected an array, got type"),
-        (np.ma.masked_array([1, 2], mask=[0, 1]), "masked arrays cannot be carried"),
-        (np.ma.masked_array([1, 2]), "masked arrays cannot be carried"),
-        (np.ma.masked, "masked arrays cannot be carried"),
-        (np.array([None]), "object arrays cannot be carried"),
-        (np.array([1, "a", None], object), "object arrays cannot be carried"),
-        (OffersArray([None]), "object arrays cannot be carried"),
-        (np.array(["a"], np.dtypes.StringDType()), "cannot be carried"),
+        (np.ma.masked_array([1, 2], mask=[0, 1]), "masked arrays are not supported"),
+        (np.ma.masked_array([1, 2]), "masked arrays are not supported"),
+        (np.ma.masked, "masked arrays are not supported"),
+        (np.array([None]), "object arrays are not supported"),
+        (np.array([1, "a", None], object), "object arrays are not supported"),
+        (OffersArray([None]), "object arrays are not supported"),
+        (np.array(["a"], np.dtypes.StringDType()), "not supported"),
         (OnAnotherDevice(), "a OnAnotherDevice cannot be read as a numpy array: can't convert"),
         (OnAnotherDLPackDevice(np.ones(3)), "cannot be read as a numpy array"),
         (OffersDLPack(np.array(["a"])), "cannot be read as a numpy array"),
@@ -870,7 +870,7 @@ def test_models_that_were_not_validated() -> None:
 def test_an_array_that_was_replaced_is_checked_when_it_is_written() -> None:
     sample = Sample(data=FOUR)
     sample.data.array = np.array([None])
-    with pytest.raises(PydanticSerializationError, match="object arrays cannot be carried"):
+    with pytest.raises(PydanticSerializationError, match="object arrays are not supported"):
         sample.model_dump_json()
 
 
@@ -881,9 +881,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from pydantic import BaseModel
-from typing import Annotated
-from numpy.typing import NDArray
-from fields import ArraySpec, BinaryBytes, Float32Array, NumpyArrayField
+from fields import BinaryBytes, NumpyArrayField
 
 class Model(BaseModel):
     data: NumpyArrayField
@@ -892,12 +890,6 @@ class Model(BaseModel):
 model = Model(data=np.arange(3, dtype="<i4"), raw=bytes(3))
 assert Model.model_validate_json(model.model_dump_json()) == model
 
-class Typed(BaseModel):
-    image: Annotated[NDArray[np.uint8], ArraySpec("height", "width", 3)]
-    samples: Float32Array
-
-typed = Typed(image=np.zeros((1, 2, 3), "u1"), samples=np.zeros(3, "f4"))
-assert Typed.model_validate_json(typed.model_dump_json()).image.shape == (1, 2, 3)
 assert sys.modules["fields"].__file__.startswith(sys.argv[1]), sys.modules["fields"].__file__
 roots = {name.partition(".")[0] for name in sys.modules}
 assert "binary_middleware" not in roots

@@ -1,16 +1,15 @@
-"""Typed arrays in models: the dimensions of a whole document, and arrays of other libraries.
+"""Typed arrays in models: dtype and shape in the type of a field, also for other libraries.
 
-What needs another library is in a module that is named for it, and is imported by that name only.
+Specs for another library are in the module named for it, which nothing else imports.
 """
 
+from binary_middleware.arrays._dims import Dim
 from binary_middleware.arrays._model import ArrayModel
-from binary_middleware.fields import (
+from binary_middleware.arrays._spec import (
     ArraySpec,
-    BinaryBytes,
     BoolArray,
     Complex64Array,
     Complex128Array,
-    Dim,
     Float16Array,
     Float32Array,
     Float64Array,
@@ -27,7 +26,6 @@ from binary_middleware.fields import (
 __all__ = [
     "ArrayModel",
     "ArraySpec",
-    "BinaryBytes",
     "BoolArray",
     "Complex64Array",
     "Complex128Array",

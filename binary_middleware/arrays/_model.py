@@ -36,7 +36,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from binary_middleware.fields import as_ndarray, is_array_like, same_elements, without_alias
+from binary_middleware.arrays._spec import without_alias
+from binary_middleware.fields import as_ndarray, is_array_like, same_elements
 
 __all__ = ["ArrayModel"]
 
@@ -114,7 +115,7 @@ _Visit = Callable[[Any, Location, _Sizes], None]
 class _Settings(Protocol):
     """An annotation of arrays: ``Array``, and what is like it."""
 
-    def over(self, inner: Any) -> Any: ...
+    def merged_with(self, inner: Any) -> Any: ...
     def bind(self, source: Any) -> Any: ...
 
 
@@ -125,8 +126,8 @@ class _Bound(Protocol):
 
     @property
     def has_names(self) -> bool: ...
-    def takes(self, value: Any) -> bool: ...
-    def sizes(self, value: Any) -> Iterable[tuple[str, int]]: ...
+    def accepts(self, value: Any) -> bool: ...
+    def named_sizes(self, value: Any) -> Iterable[tuple[str, int]]: ...
 
 
 @lru_cache(maxsize=1024)
@@ -226,7 +227,7 @@ def _unwrapped(annotation: Any, metadata: Sequence[Any]) -> tuple[Any, _Bound | 
     settings: _Settings | None = None
     for one in metadata:
         if isinstance(one, _Settings):
-            settings = one.over(settings)
+            settings = one.merged_with(settings)
     return annotation, None if settings is None else settings.bind(annotation)
 
 
@@ -244,8 +245,8 @@ def _visit_array(choices: Sequence[_Bound]) -> _Visit:
 
     def visit(value: Any, location: Location, sizes: _Sizes) -> None:
         for bound in choices:
-            if bound.takes(value):
-                for name, size in dict(bound.sizes(value)).items():
+            if bound.accepts(value):
+                for name, size in dict(bound.named_sizes(value)).items():
                     sizes.add(name, size, location, value, bound.expected)
                 return
 

@@ -16,7 +16,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from binary_middleware.fields import ArraySpec, Size
+from binary_middleware.arrays._dims import Size
+from binary_middleware.arrays._spec import ArraySpec
 
 try:
     import jax
@@ -28,7 +29,7 @@ __all__ = ["JaxSpec"]
 
 
 class JaxSpec(ArraySpec):
-    """:class:`~binary_middleware.fields.Array` for ``jax.Array``.
+    """:class:`~binary_middleware.arrays.ArraySpec` for ``jax.Array``.
 
     What JAX would narrow in silence is refused: 64-bit types, unless ``jax_enable_x64`` is set.
     ``bfloat16`` and the ``float8`` types need ``binary_middleware.arrays.ml_dtypes.register()``.
@@ -36,12 +37,12 @@ class JaxSpec(ArraySpec):
 
     value_type: ClassVar[Any] = jax.Array
 
-    def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
+    def parse_annotation(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if source is not jax.Array:
             raise TypeError(f"JaxSpec annotates jax.Array, not {source!r}")
         return (), None
 
-    def make(self, array: np.ndarray[Any, Any], source: Any) -> Any:
+    def from_numpy(self, array: np.ndarray[Any, Any], source: Any) -> Any:
         if isinstance(source, jax.Array):
             return source
         native = array.dtype.newbyteorder("=")

@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from binary_middleware.fields import ArraySpec, BoundArray, Size, parse_dtype
+from binary_middleware.arrays._dims import Size
+from binary_middleware.arrays._spec import ArraySpec, BoundArray
+from binary_middleware.fields import parse_dtype
 
 try:
     import jaxtyping
@@ -29,7 +31,7 @@ __all__ = ["JaxtypingSpec"]
 
 
 class JaxtypingSpec(ArraySpec):
-    """:class:`~binary_middleware.fields.Array` for annotations of ``jaxtyping``.
+    """:class:`~binary_middleware.arrays.ArraySpec` for annotations of ``jaxtyping``.
 
     Axes are fixed (``3``, ``rows=3``), named (``batch``), anonymous (``_``), or any number of them
     (``...``). Axes that are broadcast (``#``), computed (``n+1``), or named and of any number
@@ -40,7 +42,7 @@ class JaxtypingSpec(ArraySpec):
         if not (isinstance(source, type) and issubclass(source, jaxtyping.AbstractArray)):
             raise TypeError(f"JaxtypingSpec annotates types of jaxtyping, not {source!r}")
         kind: Any = source
-        settings = _library(kind.array_type)().over(self)
+        settings = _library(kind.array_type)().merged_with(self)
         return BoundArray(settings, _scalar_types(kind), _shape(kind.dim_str))
 
 

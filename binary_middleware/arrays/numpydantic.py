@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, TypeVar, Union, Unpack, get_args, ge
 
 import numpy as np
 
-from binary_middleware.fields import ArraySpec, Dim, Size
+from binary_middleware.arrays._dims import Dim, Size
+from binary_middleware.arrays._spec import ArraySpec
 
 try:
     import numpydantic
@@ -29,13 +30,13 @@ __all__ = ["NumpydanticSpec"]
 
 
 class NumpydanticSpec(ArraySpec):
-    """:class:`~binary_middleware.fields.Array` for ``numpydantic.NDArray``.
+    """:class:`~binary_middleware.arrays.ArraySpec` for ``numpydantic.NDArray``.
 
     The dtype and the shape are those of the annotation, and the value is a numpy array. Labels of
     dimensions are not checked, as in numpydantic; type variables are named dimensions.
     """
 
-    def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
+    def parse_annotation(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if (get_origin(source) or source) is not numpydantic.NDArray:
             raise TypeError(f"NumpydanticSpec annotates numpydantic.NDArray, not {source!r}")
         shape, dtype = get_args(source) or (Any, Any)

@@ -22,14 +22,9 @@ import numpy as np
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
-from binary_middleware.fields import (
-    ArraySpec,
-    BoundArray,
-    NativeSerializer,
-    Size,
-    as_ndarray,
-    to_map,
-)
+from binary_middleware.arrays._dims import Size
+from binary_middleware.arrays._spec import ArraySpec, BoundArray
+from binary_middleware.fields import NativeSerializer, as_ndarray, to_map
 
 try:
     import pandas as pd
@@ -40,24 +35,24 @@ __all__ = ["Columns", "SeriesSpec"]
 
 
 class SeriesSpec(ArraySpec):
-    """:class:`~binary_middleware.fields.Array` for ``pandas.Series``: of one dimension."""
+    """:class:`~binary_middleware.arrays.ArraySpec` for ``pandas.Series``: of one dimension."""
 
     value_type: ClassVar[Any] = pd.Series
 
-    def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
+    def parse_annotation(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if (get_origin(source) or source) is not pd.Series:
             raise TypeError(f"SeriesSpec annotates pandas.Series, not {source!r}")
         return (), (None,)
 
-    def read(self, value: Any) -> np.ndarray[Any, Any]:
+    def to_numpy(self, value: Any) -> np.ndarray[Any, Any]:
         if not isinstance(value, pd.Series):
-            return super().read(value)
+            return super().to_numpy(value)
         _check_index(value)
         if isinstance(value.dtype, np.dtype) and value.dtype.kind != "O":
             return as_ndarray(value.to_numpy())
         return _of_extension(value)
 
-    def make(self, array: np.ndarray[Any, Any], source: Any) -> Any:
+    def from_numpy(self, array: np.ndarray[Any, Any], source: Any) -> Any:
         if isinstance(source, pd.Series):
             return source
         try:
@@ -110,7 +105,7 @@ class Columns:
     def __init__(self, columns: Mapping[str, ArraySpec] | None = None) -> None:
         self.columns = columns
 
-    def over(self, inner: Any) -> Columns:
+    def merged_with(self, inner: Any) -> Columns:
         """These settings: they replace those of an inner annotation."""
         return self
 
@@ -121,7 +116,10 @@ class Columns:
         if self.columns is None:
             return BoundColumns(None)
         return BoundColumns(
-            {name: SeriesSpec().over(array).bind(pd.Series) for name, array in self.columns.items()}
+            {
+                name: SeriesSpec().merged_with(array).bind(pd.Series)
+                for name, array in self.columns.items()
+            }
         )
 
     def __get_pydantic_core_schema__(
@@ -189,21 +187,21 @@ class BoundColumns:
 
     def arrays(self, value: Any) -> dict[str, np.ndarray[Any, Any]]:
         """The columns as arrays."""
-        return {name: SeriesSpec().read(value[name]) for name in _names(value)}
+        return {name: SeriesSpec().to_numpy(value[name]) for name in _names(value)}
 
     @property
     def has_names(self) -> bool:
         """Whether a dimension has a name."""
         return any(bound.has_names for bound in (self.columns or {}).values())
 
-    def takes(self, value: Any) -> bool:
+    def accepts(self, value: Any) -> bool:
         """Whether the value of a field is a DataFrame of these columns."""
         return isinstance(value, pd.DataFrame) and {*(self.columns or ())} <= {*value.columns}
 
-    def sizes(self, value: Any) -> Iterable[tuple[str, int]]:
+    def named_sizes(self, value: Any) -> Iterable[tuple[str, int]]:
         """The dimensions that have a name, each with its size."""
         for name, bound in (self.columns or {}).items():
-            yield from bound.sizes(value[name])
+            yield from bound.named_sizes(value[name])
 
     def json_schema(self, mode: str) -> dict[str, Any]:
         """The JSON schema of the columns."""

@@ -17,7 +17,9 @@ from typing import Any, ClassVar, get_origin
 
 import numpy as np
 
-from binary_middleware.fields import ArraySpec, Size, is_extension, parse_dtype
+from binary_middleware.arrays._dims import Size
+from binary_middleware.arrays._spec import ArraySpec
+from binary_middleware.fields import is_extension, parse_dtype
 
 try:
     import torch
@@ -32,7 +34,7 @@ _SAME_SIZE: Any = {1: (np.uint8, torch.uint8), 2: (np.uint16, torch.uint16)}
 
 
 class TorchSpec(ArraySpec):
-    """:class:`~binary_middleware.fields.Array` for ``torch.Tensor``.
+    """:class:`~binary_middleware.arrays.ArraySpec` for ``torch.Tensor``.
 
     ``dtype`` may be PyTorch's as well. ``bfloat16`` and the ``float8`` types need
     ``binary_middleware.arrays.ml_dtypes.register()``.
@@ -43,14 +45,14 @@ class TorchSpec(ArraySpec):
     def numpy_dtype(self, dtype: Any) -> np.dtype[Any]:
         return _numpy_dtype(dtype) if isinstance(dtype, torch.dtype) else super().numpy_dtype(dtype)
 
-    def declared(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
+    def parse_annotation(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if not issubclass(get_origin(source) or source, torch.Tensor):
             raise TypeError(f"TorchSpec annotates torch.Tensor, not {source!r}")
         return (), None
 
-    def read(self, value: Any) -> np.ndarray[Any, Any]:
+    def to_numpy(self, value: Any) -> np.ndarray[Any, Any]:
         if not isinstance(value, torch.Tensor):
-            return super().read(value)
+            return super().to_numpy(value)
         dtype = _numpy_dtype(value.dtype)
         try:
             tensor = value.detach().resolve_conj().resolve_neg()
@@ -61,7 +63,7 @@ class TorchSpec(ArraySpec):
             raise ValueError(f"a Tensor cannot be read as a numpy array: {str(exc)[:120]}") from exc
         return array.view(dtype)
 
-    def make(self, array: np.ndarray[Any, Any], source: Any) -> Any:
+    def from_numpy(self, array: np.ndarray[Any, Any], source: Any) -> Any:
         if isinstance(source, torch.Tensor):
             return source
         native = array.dtype.newbyteorder("=")

@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from binary_middleware import packb, unpackb
-from binary_middleware.arrays import ArrayModel, ArraySpec, BinaryBytes, Dim, Float32Array
+from binary_middleware.arrays import ArrayModel, ArraySpec, Dim, Float32Array
 from binary_middleware.fastapi import add_binary_mode
-from binary_middleware.fields import from_map, to_map
+from binary_middleware.fields import BinaryBytes, from_map, to_map
 from tests.asgi_app import MSGPACK
 from tests.serving import serving
 
@@ -30,7 +30,9 @@ class Labelled(BaseModel):
 
 class Batch(ArrayModel):
     images: Annotated[NDArray[np.uint8], ArraySpec("batch", None, None, 3)]
-    weights: Annotated[NDArray[np.float32], ArraySpec("batch", casting="safe", ge=0, lists=True)]
+    weights: Annotated[
+        NDArray[np.float32], ArraySpec("batch", casting="safe", ge=0, accept_lists=True)
+    ]
     more: list[Annotated[NDArray[np.int64], ArraySpec("batch", Dim(le=4))]] = []  # noqa: RUF012
     thumbnail: BinaryBytes = b""
 

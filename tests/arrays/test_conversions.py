@@ -17,13 +17,10 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from binary_middleware.fields import (
-    MAX_CONVERTED_SIZE,
-    ArraySpec,
-    Casting,
-    check_dtype,
-    from_buffer,
-)
+from binary_middleware.arrays import ArraySpec
+from binary_middleware.arrays._convert import MAX_CONVERTED_SIZE
+from binary_middleware.arrays._dtypes import Casting
+from binary_middleware.fields import check_dtype, from_buffer
 
 ROOT = Path(__file__).parents[2]
 DTYPES: list[Any] = [
@@ -169,7 +166,7 @@ def test_a_conversion_makes_no_more_than_its_limit() -> None:
     with pytest.raises(ValidationError, match="a conversion may make 268435456") as caught:
         field.validate_python(np.zeros(most + 1, "?"))
     assert caught.value.errors()[0]["type"] == "array_too_large"
-    lists = TypeAdapter(Annotated[NDArray[np.complex128], ArraySpec(lists=True)])
+    lists = TypeAdapter(Annotated[NDArray[np.complex128], ArraySpec(accept_lists=True)])
     with pytest.raises(ValidationError, match="a conversion may make"):
         lists.validate_python([np.zeros(most, "u1"), np.zeros(most, "u1")])
     half = TypeAdapter(Annotated[NDArray[np.float16], ArraySpec(casting="same_kind")])
@@ -180,6 +177,6 @@ def test_a_conversion_makes_no_more_than_its_limit() -> None:
 
 
 def test_lists_of_arrays_of_several_dtypes() -> None:
-    field = TypeAdapter(Annotated[NDArray[np.float64], ArraySpec(lists=True)])
+    field = TypeAdapter(Annotated[NDArray[np.float64], ArraySpec(accept_lists=True)])
     mixed = [np.arange(3, dtype="u1"), np.arange(3, dtype="f4"), np.arange(3, dtype=">i2")]
     assert (field.validate_python(mixed) == np.tile(np.arange(3.0), (3, 1))).all()

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from binary_middleware import packb, unpackb
-from binary_middleware.arrays import BinaryBytes
 from binary_middleware.fastapi import BinaryRoute, add_binary_mode
+from binary_middleware.fields import BinaryBytes
 from tests.asgi_app import MSGPACK
 
 RAW = b"\x89PNG\xff"

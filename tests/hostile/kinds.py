@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from binary_middleware import NumpyArrayField
-from binary_middleware.arrays import ArrayModel, ArraySpec, BinaryBytes
+from binary_middleware.arrays import ArrayModel, ArraySpec
+from binary_middleware.fields import BinaryBytes
 
 
 class Colour(enum.Enum):
@@ -203,9 +204,9 @@ KINDS: Final[dict[str, Any]] = {
     "uint8-safe": _typed(np.uint8, casting="safe"),
     "uint8-no": _typed(np.uint8, casting="no", copy=False),
     "complex-same-kind": _typed(np.complex128, casting="same_kind", order="F"),
-    "float-lists": _typed(np.float64, "n", "m", lists=True, le=10),
-    "int-lists": _typed(np.int64, lists=True, casting="same_kind"),
-    "bool-lists": _typed(np.bool_, lists=True),
+    "float-lists": _typed(np.float64, "n", "m", accept_lists=True, le=10),
+    "int-lists": _typed(np.int64, accept_lists=True, casting="same_kind"),
+    "bool-lists": _typed(np.bool_, accept_lists=True),
     "bool-equiv": _typed(np.bool_, casting="equiv"),
     "any-number": _typed(np.number),
     "text-8": _typed("U8", casting="same_kind"),

@@ -207,7 +207,7 @@ def test_tensors_are_checked_as_arrays_are() -> None:
     kind = TypeAdapter(
         Annotated[
             torch.Tensor,
-            TorchSpec(dtype="float32", casting="same_kind", ge=0, finite=True, lists=True),
+            TorchSpec(dtype="float32", casting="same_kind", ge=0, finite=True, accept_lists=True),
         ]
     )
     assert kind.validate_python(torch.ones(2).double()).dtype == torch.float32
@@ -361,7 +361,7 @@ def test_values_of_ml_dtypes_are_compared_and_converted() -> None:
     kind = TypeAdapter(
         Annotated[
             NDArray[ml_dtypes.bfloat16],
-            ArraySpec(casting="same_kind", ge=0, le=10, finite=True, lists=True),
+            ArraySpec(casting="same_kind", ge=0, le=10, finite=True, accept_lists=True),
         ]
     )
     assert kind.validate_python(np.array([1, 2.5])).dtype == ml_dtypes.bfloat16
@@ -381,7 +381,7 @@ def test_values_of_ml_dtypes_are_compared_and_converted() -> None:
 
 def test_types_of_ml_dtypes_are_refused_unless_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fields, "_EXTENSIONS", {})
-    with pytest.raises(ValueError, match="arrays of dtype bfloat16 cannot be carried"):
+    with pytest.raises(ValueError, match="arrays of dtype bfloat16 are not supported"):
         TypeAdapter(Annotated[NDArray[ml_dtypes.bfloat16], ArraySpec()])
     with pytest.raises(ValueError, match="'bfloat16' is not allowed"):
         fields.parse_dtype("bfloat16")

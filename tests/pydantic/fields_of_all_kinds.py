@@ -39,7 +39,8 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from binary_middleware import packb
-from binary_middleware.fields import ArraySpec, BinaryBytes, NumpyArrayField
+from binary_middleware.arrays import ArraySpec
+from binary_middleware.fields import BinaryBytes, NumpyArrayField
 
 
 class Colour(enum.Enum):
@@ -198,8 +199,8 @@ FIELDS: dict[str, Any] = {
     "safe array": Annotated[
         NDArray[np.float64], ArraySpec(None, None, casting="safe", finite=True)
     ],
-    "array of lists": Annotated[NDArray[np.int32], ArraySpec(2, lists=True)],
-    "any lists": Annotated[np.ndarray, ArraySpec(lists=True)],
+    "array of lists": Annotated[NDArray[np.int32], ArraySpec(2, accept_lists=True)],
+    "any lists": Annotated[np.ndarray, ArraySpec(accept_lists=True)],
     "time array": Annotated[np.ndarray, ArraySpec(dtype="datetime64[s]", casting="same_kind")],
     "text array": Annotated[np.ndarray, ArraySpec(dtype="U8", casting="same_kind")],
 }

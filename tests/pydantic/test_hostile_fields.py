@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, create_model
 
 from binary_middleware import packb
+from binary_middleware.arrays import ArraySpec
 from binary_middleware.fastapi import add_binary_mode
-from binary_middleware.fields import ArraySpec
 from tests.asgi.test_hostile_input import MIB, list_of, measured
 
 
@@ -35,7 +35,7 @@ class Numbers(BaseModel):
 
 
 class Squares(BaseModel):
-    array: Annotated[NDArray[np.float32], ArraySpec(2, 2, lists=True)]
+    array: Annotated[NDArray[np.float32], ArraySpec(2, 2, accept_lists=True)]
 
 
 Wide = create_model("Wide", **{f"field_{number}": (int, ...) for number in range(100)})

@@ -44,10 +44,11 @@ from typing_extensions import TypeAliasType, TypedDict
 
 from binary_middleware import BinaryMiddleware, NumpyArrayField, packb, unpackb
 from binary_middleware._pydantic.serializer import DocumentSerializer
+from binary_middleware.arrays import ArraySpec
 from binary_middleware.fastapi import _route as route
 from binary_middleware.fastapi import add_binary_mode
 from binary_middleware.fastapi._response import response_field_proxy
-from binary_middleware.fields import ArraySpec, BinaryBytes, to_map
+from binary_middleware.fields import BinaryBytes, to_map
 from binary_middleware.remote import Service
 from binary_middleware.starlette import NegotiatedResponse
 from tests.sameness import same

@@ -28,7 +28,8 @@ from pydantic import (
 
 from binary_middleware._validation.errors import MAX_ERRORS
 from binary_middleware._validation.validator import LARGE_STRUCTURE, DocumentValidator
-from binary_middleware.fields import ArraySpec, NumpyArrayField
+from binary_middleware.arrays import ArraySpec
+from binary_middleware.fields import NumpyArrayField
 from binary_middleware.formats.msgpack import DocumentFacts
 from tests.pydantic.fields_of_all_kinds import FIELDS, VALUES
 from tests.sameness import same

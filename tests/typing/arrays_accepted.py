@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from binary_middleware.arrays import (
     ArrayModel,
     ArraySpec,
-    BinaryBytes,
     Dim,
     Float32Array,
     UInt8Array,
@@ -23,6 +22,7 @@ from binary_middleware.arrays import (
 from binary_middleware.arrays.jaxtyping import JaxtypingSpec
 from binary_middleware.arrays.pandas import Columns, SeriesSpec
 from binary_middleware.arrays.torch import TorchSpec
+from binary_middleware.fields import BinaryBytes
 
 Vectors = Float32[np.ndarray, "n 3"]
 Image = Annotated[NDArray[np.uint8], ArraySpec("height", "width", 3)]
@@ -34,7 +34,9 @@ class Batch(ArrayModel):
     frames: list[Image]
     either: Image | None = None
     any_float: Annotated[NDArray[np.floating[Any]], ArraySpec(shape=(), copy=False)]
-    fixed: Annotated[np.ndarray[tuple[int, int], np.dtype[np.int8]], ArraySpec(2, 2, lists=True)]
+    fixed: Annotated[
+        np.ndarray[tuple[int, int], np.dtype[np.int8]], ArraySpec(2, 2, accept_lists=True)
+    ]
     png: BinaryBytes = b""
 
 

@@ -14,12 +14,12 @@ from pydantic import BaseModel
 from binary_middleware.arrays import (
     ArrayModel,
     ArraySpec,
-    BinaryBytes,
     Dim,
     Float32Array,
     Int64Array,
 )
 from binary_middleware.arrays.torch import TorchSpec
+from binary_middleware.fields import BinaryBytes
 
 Image = Annotated[NDArray[np.uint8], ArraySpec("height", "width", 3)]
 
