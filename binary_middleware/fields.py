@@ -633,6 +633,7 @@ class NativeSerializer:
         self.to_json = to_map if to_json is None else to_json
 
     def __call__(self, value: Any, info: core_schema.SerializationInfo | None = None) -> Any:
+        """Return the array or bytes of a value, or in JSON their JSON form."""
         native = self.native(value)
         # Without ``info``, it is for JSON only.
         return self.to_json(native) if info is None or info.mode_is_json() else native

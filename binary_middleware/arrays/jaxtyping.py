@@ -6,8 +6,8 @@
         images: Annotated[UInt8[np.ndarray, "batch h w 3"], JaxtypingSpec()]
         labels: Annotated[Int64[torch.Tensor, "batch"], JaxtypingSpec()]
 
-Dtype and shape are those of the annotation, and the value is an array of its array type, which is
-that of numpy, PyTorch or JAX. Names of axes are names of dimensions.
+Dtype and shape are those of the annotation, and the value is an array of its array type: numpy's,
+PyTorch's or JAX's. Names of axes are names of dimensions.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from binary_middleware.arrays._dims import Size
 from binary_middleware.arrays._spec import ArraySpec, BoundArray
@@ -34,19 +35,20 @@ class JaxtypingSpec(ArraySpec):
     """:class:`~binary_middleware.arrays.ArraySpec` for annotations of ``jaxtyping``.
 
     Axes are fixed (``3``, ``rows=3``), named (``batch``), anonymous (``_``), or any number of them
-    (``...``). Axes that are broadcast (``#``), computed (``n+1``), or named and of any number
-    (``*batch``) are refused where the field is declared, as their sizes would not be checked.
+    (``...``). Declaring a field with axes that are broadcast (``#``), computed (``n+1``), or named
+    and of any number (``*batch``) raises ``TypeError``, as their sizes would not be checked.
     """
 
+    @override
     def bind(self, source: Any) -> BoundArray:
         if not (isinstance(source, type) and issubclass(source, jaxtyping.AbstractArray)):
             raise TypeError(f"JaxtypingSpec annotates types of jaxtyping, not {source!r}")
         kind: Any = source
-        settings = _library(kind.array_type)().merged_with(self)
-        return BoundArray(settings, _scalar_types(kind), _shape(kind.dim_str))
+        spec = _spec_type(kind.array_type)().merged_with(self)
+        return BoundArray(spec, _scalar_types(kind), _shape(kind.dim_str))
 
 
-def _library(array_type: Any) -> type[ArraySpec]:
+def _spec_type(array_type: Any) -> type[ArraySpec]:
     if array_type is np.ndarray:
         return ArraySpec
     library = getattr(array_type, "__module__", "").partition(".")[0]
@@ -58,7 +60,7 @@ def _library(array_type: Any) -> type[ArraySpec]:
         from binary_middleware.arrays.jax import JaxSpec
 
         return JaxSpec
-    raise TypeError(f"arrays of {array_type!r} cannot be carried")
+    raise TypeError(f"arrays of {array_type!r} are not supported")
 
 
 def _scalar_types(source: Any) -> tuple[Any, ...]:
@@ -68,10 +70,10 @@ def _scalar_types(source: Any) -> tuple[Any, ...]:
     for name in source.dtypes:
         try:
             types.append(parse_dtype(str(name).rstrip("_")).type)
-        except ValueError:  # one that cannot be carried, among others that can
+        except ValueError:  # an unsupported one among others
             continue
     if not types:
-        raise TypeError(f"no dtype of {source!r} can be carried")
+        raise TypeError(f"no dtype of {source!r} is supported")
     return tuple(types)
 
 

@@ -1,7 +1,7 @@
 """The dtypes of ``ml_dtypes``, bfloat16 and the float8 types, as an extension of the wire map.
 
-They travel under their names, ``"bfloat16"``, in the place of numpy's name of a dtype, and their
-elements as they are in memory, little-endian. msgpack-numpy reads such arrays where ``ml_dtypes``
+They are sent under their names, ``"bfloat16"``, instead of numpy's name of a dtype, with their
+elements as they are in memory, little-endian. msgpack-numpy reads such arrays once ``ml_dtypes``
 has been imported; it cannot write them.
 """
 
@@ -31,8 +31,7 @@ NAMES: Final = (
     "float8_e5m2fnuz",
     "float8_e8m0fnu",
 )
-"""The types that can be carried. Types of less than a byte cannot: an element of theirs takes a
-whole byte in memory."""
+"""The supported types: those of whole bytes, as an element of a smaller one takes a byte, too."""
 
 
 def register() -> None:

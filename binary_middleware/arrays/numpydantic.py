@@ -6,7 +6,7 @@
         images: Annotated[NDArray[Shape["*, *, 3"], np.uint8], NumpydanticSpec()]
 
 Without the annotation such a field works as well, but in its own forms: nested lists in JSON, and
-neither of the maps of arrays. numpydantic 2.0 or newer is needed.
+neither of the maps of arrays. It needs numpydantic 2.0 or newer.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, Unpack, get_args, get_origin
 
 import numpy as np
+from typing_extensions import override
 
 from binary_middleware.arrays._dims import Dim, Size
 from binary_middleware.arrays._spec import ArraySpec
@@ -36,6 +37,7 @@ class NumpydanticSpec(ArraySpec):
     dimensions are not checked, as in numpydantic; type variables are named dimensions.
     """
 
+    @override
     def parse_annotation(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if (get_origin(source) or source) is not numpydantic.NDArray:
             raise TypeError(f"NumpydanticSpec annotates numpydantic.NDArray, not {source!r}")
@@ -64,7 +66,7 @@ def _scalar_types(dtype: Any) -> tuple[Any, ...]:
     else:
         kind = _OF_PYTHON.get(dtype, dtype)
         if not (isinstance(kind, type) and issubclass(kind, np.generic)):
-            raise TypeError(f"arrays of {dtype!r} cannot be carried")
+            raise TypeError(f"arrays of {dtype!r} are not supported")
         return (kind,)
     return tuple(dict.fromkeys(kind for one in alternatives for kind in _scalar_types(one)))
 

@@ -6,21 +6,22 @@
         prices: Annotated[pd.Series, SeriesSpec(dtype="float64", finite=True)]
         table: Annotated[pd.DataFrame, Columns({"id": SeriesSpec(dtype="int64")})]
 
-A DataFrame travels as a map of its columns, ``{"id": <array>, ...}``, in their order. Columns of
-text travel as arrays of text (``<U8``); they are copied, all others are not. Only values travel:
-an index other than the default one is refused, and so is what no array of numpy holds (missing
-values of pandas' own types, categories, time zones). The name of a Series is not carried.
-``model_dump()`` gives numpy arrays.
+A DataFrame is sent as a map of its columns, ``{"id": <array>, ...}``, in their order. Columns of
+text are sent as arrays of text (``<U8``); they are copied, all others are not. Only values are
+sent: an index other than the default one is refused, and so is what no numpy array can hold
+(missing values of pandas' own types, categories, time zones). The name of a Series is not sent.
+``model_dump()`` returns numpy arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, get_origin
+from typing import Any, ClassVar, Final, get_origin
 
 import numpy as np
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+from typing_extensions import override
 
 from binary_middleware.arrays._dims import Size
 from binary_middleware.arrays._spec import ArraySpec, BoundArray
@@ -33,25 +34,31 @@ except ImportError as exc:
 
 __all__ = ["Columns", "SeriesSpec"]
 
+_MAX_ERRORS: Final = 100
+"""Maximum number of columns of one DataFrame that are reported."""
+
 
 class SeriesSpec(ArraySpec):
-    """:class:`~binary_middleware.arrays.ArraySpec` for ``pandas.Series``: of one dimension."""
+    """:class:`~binary_middleware.arrays.ArraySpec` for ``pandas.Series``, of one dimension."""
 
     value_type: ClassVar[Any] = pd.Series
 
+    @override
     def parse_annotation(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if (get_origin(source) or source) is not pd.Series:
             raise TypeError(f"SeriesSpec annotates pandas.Series, not {source!r}")
         return (), (None,)
 
+    @override
     def to_numpy(self, value: Any) -> np.ndarray[Any, Any]:
         if not isinstance(value, pd.Series):
             return super().to_numpy(value)
         _check_index(value)
         if isinstance(value.dtype, np.dtype) and value.dtype.kind != "O":
             return as_ndarray(value.to_numpy())
-        return _of_extension(value)
+        return _extension_to_numpy(value)
 
+    @override
     def from_numpy(self, array: np.ndarray[Any, Any], source: Any) -> Any:
         if isinstance(source, pd.Series):
             return source
@@ -67,60 +74,56 @@ class SeriesSpec(ArraySpec):
 def _check_index(value: Any) -> None:
     if not value.index.equals(pd.RangeIndex(len(value))):
         raise ValueError(
-            "an index other than the default one cannot be carried: send .reset_index(), or "
-            ".reset_index(drop=True) to leave it out"
+            "only the default index is supported: send .reset_index(), or "
+            ".reset_index(drop=True) to leave the index out"
         )
 
 
-def _of_extension(series: Any) -> np.ndarray[Any, Any]:
-    """The array of a Series of text, or of one of numbers that could be missing and are not."""
+def _extension_to_numpy(series: Any) -> np.ndarray[Any, Any]:
+    """Convert a Series of text, or one of a nullable dtype in which no value is missing."""
     dtype = series.dtype
     of_numpy = getattr(dtype, "numpy_dtype", np.dtype(object))
     if of_numpy.kind != "O" and not series.isna().any():
         return as_ndarray(series.to_numpy(dtype=of_numpy))
     if isinstance(dtype, pd.StringDtype) or pd.api.types.is_object_dtype(dtype):
         texts = series.tolist()
-        # numpy pads text with NUL, and takes those at the end for padding.
+        # numpy pads text with NUL, and reads those at the end as padding.
         if all(isinstance(text, str) and not text.endswith("\0") for text in texts):
             return np.array(texts, dtype=np.str_)
     raise ValueError(
-        f"a column of {dtype} cannot be carried as it is: fill in missing values, or convert it to "
+        f"a column of {dtype} is not supported as it is: fill in missing values, or convert it to "
         "a dtype of numpy with .astype(...)"
     )
 
 
 class Columns:
-    """The annotation of a field whose value is a ``pandas.DataFrame``: what its columns are.
+    """The annotation of a field whose value is a ``pandas.DataFrame``: its columns.
 
     In an ``ArrayModel``, named dimensions of the columns agree with those of other fields.
 
     Args:
-        columns: the settings of each column, all of which must be there, and no others; ``None``
-            for columns of any name and dtype. The order is that of the value.
+        columns: the spec of each column, all of which are required, and no others accepted;
+            ``None`` for columns of any name and dtype. The order is that of the value.
 
     Raises:
-        TypeError: the settings are not those of arrays of one dimension.
+        TypeError: a spec is not of arrays of one dimension.
     """
 
     def __init__(self, columns: Mapping[str, ArraySpec] | None = None) -> None:
         self.columns = columns
 
     def merged_with(self, inner: Any) -> Columns:
-        """These settings: they replace those of an inner annotation."""
+        """Return this annotation, which replaces an inner one."""
         return self
 
     def bind(self, source: Any) -> BoundColumns:
-        """These settings, together with the type that they annotate."""
+        """Combine the specs of the columns with the type that they annotate."""
         if source is not pd.DataFrame:
             raise TypeError(f"Columns annotates pandas.DataFrame, not {source!r}")
         if self.columns is None:
             return BoundColumns(None)
-        return BoundColumns(
-            {
-                name: SeriesSpec().merged_with(array).bind(pd.Series)
-                for name, array in self.columns.items()
-            }
-        )
+        specs = {name: SeriesSpec().merged_with(spec) for name, spec in self.columns.items()}
+        return BoundColumns({name: spec.bind(pd.Series) for name, spec in specs.items()})
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -129,7 +132,7 @@ class Columns:
         return core_schema.no_info_plain_validator_function(
             bound.validate,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                NativeSerializer(bound.arrays, _maps_of), info_arg=True
+                NativeSerializer(bound.to_numpy, _maps_of), info_arg=True
             ),
         )
 
@@ -140,7 +143,7 @@ class Columns:
 
 
 class BoundColumns:
-    """What a field of a DataFrame takes and gives.
+    """The columns of a field of a DataFrame.
 
     Attributes:
         columns: each expected column, ``None`` for any.
@@ -152,11 +155,11 @@ class BoundColumns:
         self.expected = "any columns" if columns is None else f"the columns {', '.join(columns)}"
 
     def validate(self, value: Any) -> Any:
-        """The DataFrame.
+        """Return the DataFrame.
 
         Raises:
-            PydanticCustomError: neither a DataFrame nor a map, or one that cannot be carried.
-            ValidationError: what is wrong with each column.
+            PydanticCustomError: neither a DataFrame nor a map, or one that is not supported.
+            ValidationError: errors of single columns.
         """
         given = {name: value[name] for name in _names(value)}
         expected = self.columns
@@ -173,20 +176,22 @@ class BoundColumns:
             else:
                 try:
                     columns[name] = expected[name].validate(given[name])
-                    error = _other_length(columns, name)
+                    error = _length_error(columns, name)
                 except PydanticCustomError as exc:
                     error = exc
             if error is not None:
                 shown = f"<{type(value).__name__} of {len(given)} columns>"
                 errors.append(InitErrorDetails(type=error, loc=(name,), input=shown))
+            if len(errors) == _MAX_ERRORS:
+                break
         if errors:
             raise ValidationError.from_exception_data("DataFrame", errors)
         if isinstance(value, pd.DataFrame) and all(columns[name] is given[name] for name in given):
             return value
         return pd.DataFrame(columns, copy=False)
 
-    def arrays(self, value: Any) -> dict[str, np.ndarray[Any, Any]]:
-        """The columns as arrays."""
+    def to_numpy(self, value: Any) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the columns as arrays."""
         return {name: SeriesSpec().to_numpy(value[name]) for name in _names(value)}
 
     @property
@@ -195,16 +200,16 @@ class BoundColumns:
         return any(bound.has_names for bound in (self.columns or {}).values())
 
     def accepts(self, value: Any) -> bool:
-        """Whether the value of a field is a DataFrame of these columns."""
+        """Return whether the value of a field is a DataFrame of these columns."""
         return isinstance(value, pd.DataFrame) and {*(self.columns or ())} <= {*value.columns}
 
     def named_sizes(self, value: Any) -> Iterable[tuple[str, int]]:
-        """The dimensions that have a name, each with its size."""
+        """Yield the dimensions that have a name, each with its size."""
         for name, bound in (self.columns or {}).items():
             yield from bound.named_sizes(value[name])
 
     def json_schema(self, mode: str) -> dict[str, Any]:
-        """The JSON schema of the columns."""
+        """Return the JSON schema of the columns."""
         schema: dict[str, Any] = {"title": "DataFrame", "type": "object"}
         if self.columns is None:
             any_column = SeriesSpec().bind(pd.Series).json_schema(mode)
@@ -225,12 +230,12 @@ def _names(value: Any) -> list[str]:
         try:
             _check_index(value)
         except ValueError as exc:
-            raise _refused(f"a DataFrame that can be carried: {exc}") from exc
+            raise _refused(f"a supported DataFrame: {exc}") from exc
     elif not isinstance(value, Mapping):
         raise _refused(f"a DataFrame, or a map of columns, got {type(value).__name__}")
     names = [*value.keys()]
     if len({*names}) != len(names) or not all(isinstance(name, str) for name in names):
-        raise _refused("a DataFrame whose columns have names that are text, each another one")
+        raise _refused("a DataFrame whose column names are text, without duplicates")
     return names
 
 
@@ -238,7 +243,7 @@ def _refused(expected: str) -> PydanticCustomError:
     return PydanticCustomError("columns_type", "Input should be {expected}", {"expected": expected})
 
 
-def _other_length(columns: Mapping[str, Any], name: str) -> PydanticCustomError | None:
+def _length_error(columns: Mapping[str, Any], name: str) -> PydanticCustomError | None:
     first = next(iter(columns))
     known, size = len(columns[first]), len(columns[name])
     if known == size:

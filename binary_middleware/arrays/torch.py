@@ -6,9 +6,9 @@
         tokens: Annotated[torch.Tensor, TorchSpec("batch", None, dtype=torch.int64)]
         weights: Annotated[torch.Tensor, TorchSpec("batch", dtype=torch.float32, finite=True)]
 
-The value of the field is the tensor. It has the memory of the array that was received, and is
-written from its own memory, unless it is on another device: move it first, with ``.cpu()``.
-``model_dump()`` gives a numpy array in the memory of the tensor, without its gradient.
+The value of the field is the tensor. It shares the memory of the received array, and is written
+from its own memory, unless it is on another device: move it first, with ``.cpu()``.
+``model_dump()`` returns a numpy array in the memory of the tensor, without its gradient.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, get_origin
 
 import numpy as np
+from typing_extensions import override
 
 from binary_middleware.arrays._dims import Size
 from binary_middleware.arrays._spec import ArraySpec
@@ -29,8 +30,8 @@ except ImportError as exc:
 __all__ = ["TorchSpec"]
 
 _SAME_SIZE: Any = {1: (np.uint8, torch.uint8), 2: (np.uint16, torch.uint16)}
-"""By the size of an element, a type that numpy and PyTorch both know: as these, the types of
-``ml_dtypes`` cross from one to the other."""
+"""By the size of an element, a type that numpy and PyTorch share, as which the types of
+``ml_dtypes`` are passed from one to the other."""
 
 
 class TorchSpec(ArraySpec):
@@ -42,14 +43,17 @@ class TorchSpec(ArraySpec):
 
     value_type: ClassVar[Any] = torch.Tensor
 
+    @override
     def numpy_dtype(self, dtype: Any) -> np.dtype[Any]:
         return _numpy_dtype(dtype) if isinstance(dtype, torch.dtype) else super().numpy_dtype(dtype)
 
+    @override
     def parse_annotation(self, source: Any) -> tuple[tuple[Any, ...], tuple[Size, ...] | None]:
         if not issubclass(get_origin(source) or source, torch.Tensor):
             raise TypeError(f"TorchSpec annotates torch.Tensor, not {source!r}")
         return (), None
 
+    @override
     def to_numpy(self, value: Any) -> np.ndarray[Any, Any]:
         if not isinstance(value, torch.Tensor):
             return super().to_numpy(value)
@@ -63,6 +67,7 @@ class TorchSpec(ArraySpec):
             raise ValueError(f"a Tensor cannot be read as a numpy array: {str(exc)[:120]}") from exc
         return array.view(dtype)
 
+    @override
     def from_numpy(self, array: np.ndarray[Any, Any], source: Any) -> Any:
         if isinstance(source, torch.Tensor):
             return source
@@ -74,8 +79,8 @@ class TorchSpec(ArraySpec):
                 return torch.from_numpy(array)
             except TypeError as exc:
                 raise ValueError(f"PyTorch has no tensors of dtype {str(native)[:40]}") from exc
-        known = torch.from_numpy(array.view(_SAME_SIZE[native.itemsize][0]))
-        return known.view(getattr(torch, native.name))
+        tensor = torch.from_numpy(array.view(_SAME_SIZE[native.itemsize][0]))
+        return tensor.view(getattr(torch, native.name))
 
 
 def _numpy_dtype(dtype: Any) -> np.dtype[Any]:
@@ -84,6 +89,6 @@ def _numpy_dtype(dtype: Any) -> np.dtype[Any]:
         return parse_dtype(name)
     except ValueError as exc:
         raise ValueError(
-            f"tensors of {dtype} cannot be carried; bfloat16 and float8 can, after "
+            f"tensors of {dtype} are not supported; bfloat16 and float8 are after "
             "binary_middleware.arrays.ml_dtypes.register()"
         ) from exc
