@@ -17,7 +17,7 @@ from binary_middleware.exchange_info import ExchangeInfo, get_exchange_info
 from binary_middleware.fields import NumpyArrayField
 from binary_middleware.formats.msgpack import packb, unpackb
 from binary_middleware.middleware import BinaryMiddleware
-from binary_middleware.options import BinaryOptions
+from binary_middleware.options import BinaryOptions, OptionsDict
 
 __all__ = [
     "BinaryError",
@@ -31,6 +31,7 @@ __all__ = [
     "LimitExceeded",
     "NotAcceptable",
     "NumpyArrayField",
+    "OptionsDict",
     "RejectedRequest",
     "RouteRule",
     "UnsupportedMediaType",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,7 +20,7 @@ from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange_info import ExchangeInfo
 from binary_middleware.formats import FORMAT
 from binary_middleware.openapi import DocumentCompletion
-from binary_middleware.options import BinaryOptions, make_overrides, with_overrides
+from binary_middleware.options import BinaryOptions, OptionsDict, make_overrides, with_overrides
 
 
 class BinaryMiddleware:
@@ -35,7 +35,7 @@ class BinaryMiddleware:
     ::
 
         app = BinaryMiddleware(app)
-        app.add_middleware(BinaryMiddleware, max_body_size=8 * 2**20)
+        app.add_middleware(BinaryMiddleware, max_body_size="8MiB")
 
     Inside another ``BinaryMiddleware`` it takes the request over, unless that has begun to read
     it. The nearest setting wins: what an endpoint, a router or a rule does not name comes from
@@ -57,7 +57,7 @@ class BinaryMiddleware:
         options: the fields of ``BinaryOptions``.
 
     Raises:
-        ValueError: an option or the path is unknown or wrong, or a rule can never match.
+        ValueError: an option or the path is unknown or wrong.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class BinaryMiddleware:
         keep_memory: bool = True,
         openapi_path: str | None = None,
         body_agnostic: Iterable[Any] = (),
-        **options: Any,
+        **options: Unpack[OptionsDict],
     ) -> None:
         self.app = app
         self.observers = BodyObservers(app, body_agnostic)
@@ -91,7 +91,7 @@ class BinaryMiddleware:
         keep_memory: bool = True,
         openapi_path: str | None = None,
         body_agnostic: Iterable[Any] = (),
-        **options: Any,
+        **options: Unpack[OptionsDict],
     ) -> Resolver:
         """What a middleware with these arguments finds out about the options of a request."""
         last_rules = []
@@ -104,15 +104,9 @@ class BinaryMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_checked:
-            try:
-                self.resolver.check()
-            except ValueError as exc:
-                if scope["type"] != "lifespan":
-                    raise
-                await receive()
-                await send({"type": "lifespan.startup.failed", "message": str(exc)})
-                return
             self._is_checked = True
+            for rule in self.resolver.unmatched_rules():
+                _LOGGER.warning("%r matches no route of the app", rule)
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

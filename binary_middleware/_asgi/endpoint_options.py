@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, Unpack
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
@@ -18,6 +18,7 @@ from binary_middleware.errors import NotAcceptable
 from binary_middleware.options import (
     ATTRIBUTE,
     BinaryOptions,
+    OptionsDict,
     Overrides,
     differing_options,
     endpoint_overrides,
@@ -28,7 +29,7 @@ from binary_middleware.options import (
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
-def binary_options(**options: Any) -> Callable[[Endpoint], Endpoint]:
+def binary_options(**options: Unpack[OptionsDict]) -> Callable[[Endpoint], Endpoint]:
     """Set options for one endpoint, a function or a class.
 
     Above or below the decorator of the route; below is better: a route that the middleware cannot

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from binary_middleware._routing.rules import RouteRule, check_rules
+from binary_middleware._routing.rules import RouteRule
 from binary_middleware.cli.byte_sizes import parse_size
 from binary_middleware.options import BinaryOptions, make_overrides
 
@@ -43,11 +43,9 @@ class Settings:
         """The rules.
 
         Raises:
-            ValueError: one is wrong, or can never match.
+            ValueError: one is wrong.
         """
-        rules = [RouteRule(**route) for route in self.routes or ()]
-        check_rules(rules)
-        return rules
+        return [RouteRule(**route) for route in self.routes or ()]
 
     def check(self) -> None:
         """Find mistakes before anything is imported.

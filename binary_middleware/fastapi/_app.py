@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, APIRouter
@@ -16,7 +16,7 @@ from binary_middleware.fastapi._compat import adoptable_contexts
 from binary_middleware.fastapi._openapi import complete_with
 from binary_middleware.fastapi._route import BinaryRoute, adopt
 from binary_middleware.middleware import BinaryMiddleware
-from binary_middleware.options import make_overrides
+from binary_middleware.options import OptionsDict, make_overrides
 
 
 def add_binary_mode(
@@ -25,7 +25,7 @@ def add_binary_mode(
     rules: Iterable[RouteRule] = (),
     keep_memory: bool = True,
     body_agnostic: Iterable[Any] = (),
-    **options: Any,
+    **options: Unpack[OptionsDict],
 ) -> None:
     """Give a FastAPI app a binary mode: middleware, the object lane, media types in OpenAPI.
 
@@ -72,7 +72,7 @@ class _AppMiddleware(BinaryMiddleware):
         rules: tuple[RouteRule, ...],
         keep_memory: bool,
         body_agnostic: tuple[Any, ...],
-        **options: Any,
+        **options: Unpack[OptionsDict],
     ) -> None:
         _use_binary_routes(enabled.router)
         _report_json_lane(enabled.router)
@@ -93,7 +93,7 @@ class _AppMiddleware(BinaryMiddleware):
         keep_memory: bool = True,
         openapi_path: str | None = None,
         body_agnostic: Iterable[Any] = (),
-        **options: Any,
+        **options: Unpack[OptionsDict],
     ) -> Resolver:
         if openapi_path is not None:
             raise ValueError("openapi_path is for other apps: enable knows the document of its own")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, Unpack
 
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
@@ -44,6 +44,7 @@ from binary_middleware.fastapi._response import in_binary, response_field_proxy
 from binary_middleware.middleware import BinaryMiddleware
 from binary_middleware.options import (
     BinaryOptions,
+    OptionsDict,
     Overrides,
     endpoint_overrides,
     make_overrides,
@@ -93,7 +94,7 @@ class BinaryRoute(APIRoute):
     """The options that :meth:`configured` set for the routes of this class."""
 
     @classmethod
-    def configured(cls, **options: Any) -> type[Self]:
+    def configured(cls, **options: Unpack[OptionsDict]) -> type[Self]:
         """A route class with options of its own, for a router.
 
         ::

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from binary_middleware._routing.paths import sample_value
 from binary_middleware._routing.resolver import Found, Resolver
-from binary_middleware._routing.rules import sample_of
 from binary_middleware.openapi._document import BinaryOperation, OperationOf
 from binary_middleware.openapi._schemas import resolve
 from binary_middleware.options import BinaryOptions, with_overrides
@@ -54,7 +54,7 @@ def _sample(document: Mapping[str, Any], template: str, method: str) -> str:
             kind = "uuid" if schema.get("format") == "uuid" else schema.get("type")
             if isinstance(kind, str):
                 convertors[name] = _CONVERTORS.get(kind, "str")
-    return _PARAMETER.sub(lambda match: sample_of(convertors.get(match[1], "str")), template)
+    return _PARAMETER.sub(lambda match: sample_value(convertors.get(match[1], "str")), template)
 
 
 def _path_parameter(document: Mapping[str, Any], parameter: Any) -> tuple[Any, Mapping[str, Any]]:

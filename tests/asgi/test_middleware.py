@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from binary_middleware import BinaryMiddleware, BinaryOptions, RouteRule, packb, unpackb
+from binary_middleware import BinaryMiddleware, RouteRule, packb, unpackb
 from tests.asgi_app import MSGPACK, Answer, Recorder, call, exchange, http_scope
 
 ARRAY = np.arange(6, dtype="float32").reshape(2, 3)
@@ -559,9 +559,9 @@ def test_off_is_as_if_there_were_no_middleware() -> None:
 
 def test_rules_give_routes_their_own_options() -> None:
     rules = [
-        RouteRule("/off/{rest:path}", BinaryOptions(mode="off")),
+        RouteRule("/off/{rest:path}", mode="off"),
         RouteRule("/small", max_body_size=1),
-        RouteRule("/{rest:path}", BinaryOptions(arrays="map")),
+        RouteRule("/{rest:path}", arrays="map"),
     ]
     app = BinaryMiddleware(Recorder(b"[1]"), rules=rules)
     assert call(app, packb("a"), path="/other").body == b"\x91\x01"

@@ -208,10 +208,6 @@ def test_the_command_line_wins_over_the_file(folder: Path) -> None:
         (["star:nope"], 'Error: Attribute "nope" not found in module "star".'),
         (["star:number"], "Error: star:number is no app: it cannot be called"),
         (["star:app", "--route", "x"], "Error: 'x' is not a rule: '[METHOD,...] /path [opt"),
-        (
-            ["star:app", "--route", "/{path:path}", "--route", "/echo"],
-            "Error: RouteRule('/echo') can never match: RouteRule('/{path:path}') comes before it",
-        ),
         (["star:app", "--media-type", "application/json"], "Error: media_types: 'application/js"),
         (["star:app", "--openapi-path", "x"], "Error: openapi_path must start with '/', not 'x'"),
         (
@@ -316,7 +312,7 @@ def test_wrong_rules(text: str, said: str) -> None:
         ("[tool", "pyproject.toml cannot be read"),
         ("[tool]\nbinary_middleware = 3", "pyproject.toml, tool.binary_middleware: it must be a"),
         ("[tool.binary_middleware]\nmood = 1", "unknown option 'mood'"),
-        ("[tool.binary_middleware]\nmax_body_size = 1.5", "must be a number of bytes, not 1.5"),
+        ("[tool.binary_middleware]\nmax_body_size = 1.5", "must be a number of bytes"),
         ("[tool.binary_middleware]\nopenapi_path = 1", "openapi_path must be a path, not 1"),
         ("[tool.binary_middleware]\nroutes = 1", "routes must be tables"),
         ("[[tool.binary_middleware.routes]]\nmode = 'off'", "route 1: it must have a path"),

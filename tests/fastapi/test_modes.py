@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, FastAPI
 from fastapi.responses import HTMLResponse
 from starlette.testclient import TestClient
 
-from binary_middleware import BinaryOptions, NumpyArrayField, RouteRule, packb, unpackb
+from binary_middleware import NumpyArrayField, RouteRule, packb, unpackb
 from binary_middleware.fastapi import BinaryRoute, add_binary_mode
 from tests.asgi_app import MSGPACK
 from tests.fastapi.conftest import ACCEPT, get, post, same, value
@@ -96,7 +96,7 @@ def test_document_in_msgpack_under_require() -> None:
 
 
 def test_rules_of_the_app_come_before_the_exemption() -> None:
-    client = _app(mode="require", rules=[RouteRule("/openapi.json", BinaryOptions(mode="off"))])
+    client = _app(mode="require", rules=[RouteRule("/openapi.json", mode="off")])
     assert get(client, "/openapi.json").headers["content-type"] == "application/json"
     assert client.get("/docs", headers={"accept": "text/html"}).status_code == 200
 
@@ -121,8 +121,8 @@ def test_off_is_as_if_there_were_no_middleware(router: bool) -> None:
 
 def test_rules_give_routes_their_own_options() -> None:
     rules = [
-        RouteRule("/", BinaryOptions(max_body_size=100), {"POST"}),
-        RouteRule("/none", BinaryOptions(mode="off"), {"HEAD"}),
+        RouteRule("/", methods={"POST"}, arrays="numpy", max_body_size=100),
+        RouteRule("/none", mode="off", methods={"HEAD"}),
     ]
     client = _app(arrays="map", rules=iter(rules))
     assert isinstance(value(post(client, DOCUMENT))["array"], np.ndarray)

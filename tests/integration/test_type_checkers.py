@@ -15,7 +15,7 @@ import pytest
 
 TYPING = Path(__file__).parent.parent / "typing"
 ROOT = TYPING.parent.parent
-SUBJECTS = ["arrays", "services"]
+SUBJECTS = ["arrays", "options", "services"]
 
 Errors = dict[str, list[int]]
 

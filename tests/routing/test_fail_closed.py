@@ -302,12 +302,6 @@ def test_rules_for_get_hold_for_head(methods: list[str]) -> None:
     assert TestClient(app).get("/e", headers=headers).status_code == expected
 
 
-def test_a_rule_for_head_after_one_for_get_is_none() -> None:
-    rules = [RouteRule("/e", methods=["GET"]), RouteRule("/e", methods=["HEAD"], mode="off")]
-    with pytest.raises(ValueError, match=r"methods=\['HEAD'\]\) can never match: .*'GET'"):
-        BinaryMiddleware(Starlette(routes=[Route("/e", respond)]), rules=rules)
-
-
 @pytest.mark.parametrize("has_head", [False, True])
 def test_options_of_the_method_get_hold_for_head(has_head: bool) -> None:
     class Endpoint(HTTPEndpoint):

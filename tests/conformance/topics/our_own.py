@@ -14,7 +14,7 @@ from fastapi.routing import APIRouter
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
-from binary_middleware import BinaryMiddleware, BinaryOptions, RouteRule
+from binary_middleware import BinaryMiddleware, RouteRule
 from binary_middleware.fastapi import BinaryRoute
 from tests.conformance.apps import (
     answers,
@@ -803,8 +803,8 @@ def maps_inside(app: ASGIApp) -> ASGIApp:
 
 RULES = {
     "rules": [
-        RouteRule("/off/{rest:path}", BinaryOptions(mode="off")),
-        RouteRule("/strict", BinaryOptions(mode="require"), methods=["POST"]),
+        RouteRule("/off/{rest:path}", mode="off"),
+        RouteRule("/strict", mode="require", methods=["POST"]),
     ]
 }
 
