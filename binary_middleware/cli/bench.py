@@ -31,7 +31,7 @@ from binary_middleware.client._core import NO_DOCUMENT
 from binary_middleware.options import MEDIA_TYPES
 
 if TYPE_CHECKING:
-    from binary_middleware.client._core import Response
+    from binary_middleware.client._httpx import Response
 
 
 _LONGEST: Final = 40

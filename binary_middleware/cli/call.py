@@ -25,12 +25,11 @@ from binary_middleware.cli.progress_bar import ProgressBar
 from binary_middleware.cli.request_document import document_of, document_options
 from binary_middleware.cli.saving import check_folder, save
 from binary_middleware.cli.tree import Limits, drawn, entries_of, limit_options, plain_text
-from binary_middleware.client._core import NO_DOCUMENT
 from binary_middleware.client._error_text import decode_text
 from binary_middleware.options import MEDIA_TYPES, Arrays
 
 if TYPE_CHECKING:
-    from binary_middleware.client._core import Response
+    from binary_middleware.client._httpx import Response
 
 
 _REASON_WIDTH: Final = 1000
@@ -88,7 +87,7 @@ def command(
     """Call URL in binary mode, and show the answer as a tree.
 
     A VALUE is JSON if it can be read as that, else text. Dots in a KEY or NAME lead into maps.
-    A server without binary mode is called in JSON. The exit code is 1 if the call fails.
+    The exit code is 1 if the call fails.
     """
     check_url(url)
     document = document_of(members, json_file, npy, files)
@@ -103,7 +102,6 @@ def command(
         with open_client(
             media_type=JSON if json_mode else media_type,
             arrays=arrays,
-            fallback="json",
             progress=bar,
             max_response_size=max_response_size,
             max_structure_size=max_structure_size,
@@ -119,8 +117,6 @@ def command(
         _show_problem(exc, shown)
         sys.exit(exc.exit_code)
     _show_status(reply.response)
-    if document is not NO_DOCUMENT and not json_mode and _was_sent_as_json(reply.response):
-        click.echo("The server has no binary mode: the call was made in JSON.", err=True)
     _show(reply.value, reply.response, shown)
     if out is not None:
         for path in save(reply.value, out, force=force):
@@ -139,6 +135,8 @@ def _show_problem(refused: Refused, limits: Limits) -> None:
             click.echo(line, err=True)
     elif _is_text(response):
         _show_text(response.content, response, limits, err=True)
+    if refused.advice:
+        click.echo(refused.advice, err=True)
 
 
 def _show_status(response: Response) -> None:
@@ -169,8 +167,3 @@ def _show_text(data: bytes, response: Response, limits: Limits, *, err: bool = F
 def _is_text(response: Response) -> bool:
     media_type = parse_media_type(response.headers.get("content-type", ""))
     return media_type is not None and media_type.essence.startswith("text/")
-
-
-def _was_sent_as_json(response: Response) -> bool:
-    content_type: str = response.request.headers.get("content-type", "")
-    return content_type == JSON

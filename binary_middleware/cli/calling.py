@@ -17,7 +17,7 @@ from binary_middleware.client._httpx import package_of
 from binary_middleware.errors import EncodeError
 
 if TYPE_CHECKING:
-    from binary_middleware.client._core import Response
+    from binary_middleware.client._httpx import Response
 
 
 _ADVICE = "For more information check: "
@@ -30,6 +30,7 @@ class Refused(CallFailed):
     Attributes:
         response: httpx's.
         problem: its document, ``None`` where it is neither msgpack nor JSON.
+        advice: what to do, if the server may have no binary mode.
     """
 
     def __init__(self, error: Any) -> None:
@@ -37,6 +38,10 @@ class Refused(CallFailed):
         super().__init__(printable(": ".join(lines)))
         self.response: Response = error.response
         self.problem: Any = error.problem
+        # One call is too few for the client's own way, to send JSON until a response is proof.
+        self.advice = lines[-1].replace("fallback='json'", "--json-mode")
+        if "--json-mode" not in self.advice:
+            self.advice = ""
 
 
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:

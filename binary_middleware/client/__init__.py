@@ -1,7 +1,8 @@
-"""The clients: httpx's own, which call endpoints with objects instead of bodies."""
+"""Clients on httpx that call endpoints with objects instead of bodies."""
 
 from binary_middleware.client._async import AsyncBinaryClient
-from binary_middleware.client._core import RequestOptions, Result
+from binary_middleware.client._core import RequestOptions
+from binary_middleware.client._responses import Result
 from binary_middleware.client._sync import BinaryClient
 from binary_middleware.client._transfer import TransferProgress
 

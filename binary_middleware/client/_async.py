@@ -6,19 +6,13 @@ import contextlib
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
-from binary_middleware.client._core import (
-    NO_DOCUMENT,
-    Attempt,
-    ClientCore,
-    RequestOptions,
-    Result,
-    Steps,
-    T,
-)
+from binary_middleware.client._core import NO_DOCUMENT, Call, ClientCore, RequestOptions
+from binary_middleware.client._httpx import translated_errors
+from binary_middleware.client._responses import Result, T
 from binary_middleware.client._transfer import AsyncUpload, Download
 
 if TYPE_CHECKING:
-    from binary_middleware.client._core import Url
+    from binary_middleware.client._httpx import Url
 
 
 class AsyncBinaryClient(ClientCore):
@@ -29,7 +23,7 @@ class AsyncBinaryClient(ClientCore):
         async with AsyncBinaryClient("http://127.0.0.1:8000") as client:
             spectrum = await client.post("/spectrum", signal, Spectrum)
 
-    All is as with ``BinaryClient``, with an ``httpx2.AsyncClient`` or an ``httpx.AsyncClient``.
+    The same as ``BinaryClient``, with an ``httpx2.AsyncClient`` or an ``httpx.AsyncClient``.
     Tasks may share a client.
     """
 
@@ -48,35 +42,21 @@ class AsyncBinaryClient(ClientCore):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections of a client of our own."""
-        if self._is_ours:
+        """Close the connections, unless httpx's client belongs to somebody else."""
+        if self._owns_http:
             await self.http.aclose()
 
-    async def _run(self, steps: Steps) -> Result[Any]:
-        attempt = next(steps)
-        try:
-            while True:
-                try:
-                    download = await self._exchange(attempt)
-                except Exception as exc:
-                    attempt = steps.throw(exc)
-                else:
-                    attempt = steps.send(download)
-        except StopIteration as end:
-            reply: Result[Any] = end.value
-            return reply
-
-    async def _exchange(self, attempt: Attempt) -> Download:
-        with self._package_errors(attempt.request):
-            response = await self.http.send(attempt.request, stream=True, **attempt.options)
-            self._limit.apply(response)  # whatever became of the hook
+    async def _download(self, call: Call) -> Download:
+        with translated_errors(self._package, call.request):
+            response = await self.http.send(call.request, stream=True, **call.options)
+            self._limit.apply(response)  # even if somebody removed the hook
             async with contextlib.aclosing(response):
                 if not response.is_success:
-                    await response.aread()  # so that whoever catches the exception finds it
-                download = Download(response, attempt.progress)
+                    await response.aread()  # for whoever catches the exception
+                download = Download(response, call.progress)
                 async for chunk in response.aiter_bytes():
                     download.add(chunk)
-        self._let_go(response)
+        self._release(response)
         return download
 
     @overload
@@ -105,8 +85,9 @@ class AsyncBinaryClient(ClientCore):
         returns: Any = Any,
         **options: Unpack[RequestOptions],
     ) -> Result[Any]:
-        """As :meth:`BinaryClient.send`."""
-        return await self._run(self._steps(method, url, document, returns, options))
+        """See :meth:`BinaryClient.send`."""
+        call = self._prepare(method, url, document, returns, options)
+        return self._result(call, await self._download(call))
 
     @overload
     async def request(
@@ -134,9 +115,9 @@ class AsyncBinaryClient(ClientCore):
         returns: Any = Any,
         **options: Unpack[RequestOptions],
     ) -> Any:
-        """As :meth:`BinaryClient.request`."""
-        reply = await self.send(method, url, document, returns, **options)
-        return reply.value
+        """See :meth:`BinaryClient.request`."""
+        result = await self.send(method, url, document, returns, **options)
+        return result.value
 
     @overload
     async def get(
@@ -145,7 +126,7 @@ class AsyncBinaryClient(ClientCore):
     @overload
     async def get(self, url: Url, returns: Any = ..., **options: Unpack[RequestOptions]) -> Any: ...
     async def get(self, url: Url, returns: Any = Any, **options: Unpack[RequestOptions]) -> Any:
-        """As :meth:`BinaryClient.get`."""
+        """See :meth:`BinaryClient.get`."""
         return await self.request("GET", url, NO_DOCUMENT, returns, **options)
 
     @overload
@@ -157,7 +138,7 @@ class AsyncBinaryClient(ClientCore):
         self, url: Url, returns: Any = ..., **options: Unpack[RequestOptions]
     ) -> Any: ...
     async def delete(self, url: Url, returns: Any = Any, **options: Unpack[RequestOptions]) -> Any:
-        """As :meth:`BinaryClient.delete`."""
+        """See :meth:`BinaryClient.delete`."""
         return await self.request("DELETE", url, NO_DOCUMENT, returns, **options)
 
     @overload
@@ -179,7 +160,7 @@ class AsyncBinaryClient(ClientCore):
         returns: Any = Any,
         **options: Unpack[RequestOptions],
     ) -> Any:
-        """As :meth:`BinaryClient.post`."""
+        """See :meth:`BinaryClient.post`."""
         return await self.request("POST", url, document, returns, **options)
 
     @overload
@@ -201,7 +182,7 @@ class AsyncBinaryClient(ClientCore):
         returns: Any = Any,
         **options: Unpack[RequestOptions],
     ) -> Any:
-        """As :meth:`BinaryClient.put`."""
+        """See :meth:`BinaryClient.put`."""
         return await self.request("PUT", url, document, returns, **options)
 
     @overload
@@ -223,7 +204,7 @@ class AsyncBinaryClient(ClientCore):
         returns: Any = Any,
         **options: Unpack[RequestOptions],
     ) -> Any:
-        """As :meth:`BinaryClient.patch`."""
+        """See :meth:`BinaryClient.patch`."""
         return await self.request("PATCH", url, document, returns, **options)
 
     @overload
@@ -231,5 +212,5 @@ class AsyncBinaryClient(ClientCore):
     @overload
     async def call(self, url: Url, returns: Any = ..., /, **arguments: Any) -> Any: ...
     async def call(self, url: Url, returns: Any = Any, /, **arguments: Any) -> Any:
-        """As :meth:`BinaryClient.call`."""
+        """See :meth:`BinaryClient.call`."""
         return await self.request("POST", url, arguments, returns)

@@ -1,4 +1,4 @@
-"""What a server says of an error, short enough for the message of an exception."""
+"""The text of a server's error, short enough for the message of an exception."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any, Final
 from binary_middleware._http.media_types import parse_media_type
 from binary_middleware._validation.errors import describe as summarize
 
-LONGEST: Final = 1024
+MAX_TEXT_LENGTH: Final = 1024
 """Characters of a server's own text in a message."""
 
-_MOST_ERRORS: Final = 10
+_MAX_ERRORS: Final = 10
 
-_MOST_STEPS: Final = 10
+_MAX_LOCATION_STEPS: Final = 10
 
 
 class _Brief(reprlib.Repr):
-    """Short forms of values, of which no part is written at full length before it is cut."""
+    """Short forms of values, which are cut before they are written at full length."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.maxstring = self.maxother = LONGEST // 4
+        self.maxstring = self.maxother = MAX_TEXT_LENGTH // 4
         self.maxdict = self.maxlist = 10
         self.maxlevel = 4
 
@@ -36,11 +36,11 @@ _brief: Final = _Brief()
 
 _CHARSETS: Final = frozenset(aliases) | frozenset(aliases.values())
 """The names of charsets. Python's other codecs are not for text on the wire: ``idna``,
-``punycode``, ``undefined``. A name that is looked up in vain is remembered for good."""
+``punycode``, ``undefined``. Python never forgets a name that it looked up in vain."""
 
 
 def decode_text(data: bytes, content_type: str) -> str:
-    """Text in the charset that its Content-Type names, or else in UTF-8; never an error."""
+    """Decode text in the charset of its Content-Type, otherwise in UTF-8; never raise an error."""
     media_type = parse_media_type(content_type)
     charset = "" if media_type is None else media_type.parameters.get("charset", "")
     name = normalize_encoding(charset).lower() if charset.isascii() else ""
@@ -53,11 +53,11 @@ def decode_text(data: bytes, content_type: str) -> str:
 
 
 def describe(document: Any) -> str:
-    """One line about an error.
+    """Describe an error in one line.
 
     Args:
-        document: the body of the answer: problem details (RFC 9457 §3), what FastAPI answers
-            (``detail``, a list for errors of validation), text, or anything else.
+        document: the body of the response: problem details (RFC 9457 §3), FastAPI's ``detail`` (a
+            list for validation errors), text, or anything else.
     """
     return _shorten(_describe_map(document) if type(document) is dict else _text(document))
 
@@ -65,12 +65,12 @@ def describe(document: Any) -> str:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return value[: LONGEST + 1] if isinstance(value, str) else _brief.repr(value)
+    return value[: MAX_TEXT_LENGTH + 1] if isinstance(value, str) else _brief.repr(value)
 
 
 def _describe_map(document: Mapping[str, Any]) -> str:
     title, detail = document.get("title"), document.get("detail")
-    errors = document.get("errors")  # as our own answers have them
+    errors = document.get("errors")  # as in this package's own responses
     if isinstance(detail, list):
         detail, errors = None, detail
     parts = [_text(title), _text(detail)]
@@ -80,22 +80,22 @@ def _describe_map(document: Mapping[str, Any]) -> str:
 
 
 def _describe_errors(errors: list[Any]) -> str:
-    described = [_describe_error(error) for error in errors[:_MOST_ERRORS]]
-    if len(errors) > _MOST_ERRORS:
-        described.append(f"and {len(errors) - _MOST_ERRORS} more")
+    described = [_describe_error(error) for error in errors[:_MAX_ERRORS]]
+    if len(errors) > _MAX_ERRORS:
+        described.append(f"and {len(errors) - _MAX_ERRORS} more")
     return "; ".join(described)
 
 
 def _describe_error(error: Any) -> str:
     if not isinstance(error, Mapping) or "msg" not in error:
         return _text(error)
-    place = error.get("loc")
-    where = ".".join(map(_text, place[:_MOST_STEPS])) if isinstance(place, list) else ""
-    return f"{where}: {_text(error['msg'])}" if where else _text(error["msg"])
+    location = error.get("loc")
+    steps = location[:_MAX_LOCATION_STEPS] if isinstance(location, list) else ()
+    return ": ".join(filter(None, (".".join(map(_text, steps)), _text(error["msg"]))))
 
 
 def _shorten(text: str) -> str:
     # A terminal would obey control characters.
-    text = "".join(char if char.isprintable() else " " for char in text[: LONGEST + 1])
+    text = "".join(char if char.isprintable() else " " for char in text[: MAX_TEXT_LENGTH + 1])
     text = text.strip()
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return text if len(text) <= MAX_TEXT_LENGTH else f"{text[: MAX_TEXT_LENGTH - 3]}..."

@@ -1,4 +1,4 @@
-"""Limits on what a server can make its client read."""
+"""Limits on how much a server can make its client read."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _EXTENSION: Final = "binary_middleware.response_limit"
 _BOUNDED_CODINGS: Final = frozenset({"gzip", "deflate"})
 """Content codings whose output is at most about 1,000 times their input."""
 _SMALL_SLICE: Final = 64
-"""Bytes of other codings that httpx, which undoes a whole chunk at once, gets at a time. A slice
-can become up to about 100 MiB; httpx2 undoes all codings in pieces of at most 1 MiB."""
+"""Bytes of other codings that httpx decodes at a time, because it decodes a chunk as a whole. A
+slice can become up to about 100 MiB. httpx2 decodes all codings in pieces of at most 1 MiB."""
 
 
 class ResponseLimit:
-    """The largest body that a client reads, with its content coding undone.
+    """A limit of response bodies, measured after content decoding.
 
-    httpx also reads responses by itself, before it follows a redirect or authenticates. A hook of
-    its client limits these; the request carries the limit, so that other requests are unaffected.
+    httpx also reads responses by itself, before it follows a redirect or authenticates. A response
+    hook limits these; requests carry the limit, so that other requests are unaffected.
 
     Args:
         package: httpx or httpx2.
@@ -38,20 +38,20 @@ class ResponseLimit:
         self._max_size = sys.maxsize if max_response_size is None else max_response_size
 
     def install(self, client: Any, *, is_async: bool) -> None:
-        """Add the hook to a client of httpx, once."""
+        """Add the response hook to a client of httpx, once."""
         hook = _limit_async if is_async else _limit
         hooks = client.event_hooks["response"]
         if hook not in hooks:
             hooks.insert(0, hook)
 
     def attach(self, request: Any) -> None:
-        """Make the limit that of all responses to a request, redirects included."""
+        """Limit all responses to a request, redirects included."""
         request.extensions[_EXTENSION] = self
 
     def apply(self, response: Any) -> None:
-        """Have every way to read a response raise ``DecodingError`` beyond the limit."""
+        """Make every way to read a response raise ``DecodingError`` beyond the limit."""
         for name in ("iter_raw", "iter_bytes"):
-            # A weak reference, because a cycle would keep the body until the next collection.
+            # A cycle would keep the body until the next garbage collection.
             setattr(response, name, partial(self._iterate, ref(response), name))
             setattr(response, f"a{name}", partial(self._iterate_async, ref(response), f"a{name}"))
 
@@ -77,10 +77,12 @@ class ResponseLimit:
     def _counter(self, response: Any) -> Callable[[bytes], None]:
         codings = _codings(response)
         if len(codings) > 1:
-            # One that is undone into another takes time without any bytes to count.
+            # Decoding one into another takes time without any bytes to count.
             names = ", ".join(codings)[:100]
-            raise self._error(response, f"has several content codings, {names}: only one is undone")
-        # A length may be announced without a body, as for HEAD: it is checked with the first chunk.
+            raise self._error(
+                response, f"has several content codings, {names}: only one is supported"
+            )
+        # HEAD has a length and no body: the length is checked with the first chunk.
         size = 0 if codings else announced_length(response.headers) or 0
         is_checked = not size
         done = 0
@@ -130,14 +132,25 @@ def _codings(response: Any) -> list[str]:
 
 
 def announced_length(headers: Any) -> int | None:
-    """The Content-Length of a response, ``None`` if there is none that can be used."""
+    """Return the Content-Length of a response, ``None`` if it is absent or no number."""
     length = headers.get("content-length", "")
     return int(length) if length.isdecimal() and len(length) < 19 else None
 
 
 def json_structure_size(text: bytes) -> int:
-    """A lower bound for the structure of JSON text: the bytes that separate its values.
+    """Return a lower bound for the structure of JSON text: the bytes that separate its values.
 
-    A value becomes at most about 120 bytes of objects for each of them, its own text aside.
+    Each of them stands for at most about 120 bytes of objects, long strings aside.
     """
     return sum(map(text.count, (b"[", b"{", b",", b":")))
+
+
+def check_sizes(**sizes: Any) -> None:
+    """Check limits in bytes, each of which may be ``None``.
+
+    Raises:
+        ValueError: a limit is not a number of bytes.
+    """
+    for name, size in sizes.items():
+        if size is not None and (type(size) is not int or size < 0):
+            raise ValueError(f"{name} must be a number of bytes or None, got {size!r}")

@@ -1,4 +1,4 @@
-"""The type that a call asks its answer as: what pydantic can validate, and numpy's arrays."""
+"""The type that a call asks for: anything that pydantic can validate, and numpy's arrays."""
 
 from __future__ import annotations
 
@@ -16,37 +16,35 @@ from binary_middleware.fields import as_ndarray, from_map
 from binary_middleware.formats.msgpack import DocumentFacts
 
 UNIONS: Final = (Union, types.UnionType)
-"""What ``get_origin`` gives for either way to write a union."""
+"""The origins of ``Union[A, B]`` and of ``A | B``."""
 
 _CONTAINERS: Final = (list, tuple, dict)
 
 
-class Wanted:
-    """What a call asks for.
+class ResultType:
+    """The type that a call returns.
 
     ``np.ndarray`` and ``NDArray[...]``, also within lists, tuples, maps and unions, are arrays as
-    they are, of that type; either form of map that an array may travel as becomes one.
+    they are, of that dtype; either form of array map is converted to one.
 
     Args:
-        type_: ``Any`` for the document as it is.
-
-    Attributes:
-        may_be_bytes: whether content that is no document will do, as the bytes that it is.
+        type_: any type that pydantic supports; ``Any`` for the document as it is.
 
     Raises:
-        pydantic.PydanticUserError: pydantic does not know the type.
+        pydantic.PydanticUserError: pydantic does not support the type.
     """
 
     def __init__(self, type_: Any) -> None:
-        self.may_be_bytes = type_ is Any or type_ is bytes
+        self.accepts_bytes = type_ is Any or type_ is bytes
+        """Whether content that is no document is returned as bytes."""
         self._validator = None if type_ is Any else _validator(type_)
 
-    def validated(self, document: Any, facts: DocumentFacts) -> Any:
-        """A document as an instance of the type.
+    def validate(self, document: Any, facts: DocumentFacts) -> Any:
+        """Return a document as an instance of the type.
 
         Args:
-            document: as it was decoded.
-            facts: what is known about it.
+            document: a decoded document.
+            facts: facts about it.
 
         Raises:
             pydantic.ValidationError: it is not valid.
@@ -55,11 +53,13 @@ class Wanted:
             return document
         value, errors = self._validator.validate(document, facts)
         if errors:
-            raise ValidationError.from_exception_data("the response", list(map(_line, errors)))
+            raise ValidationError.from_exception_data(
+                "the response", list(map(_error_details, errors))
+            )
         return value
 
 
-def _line(error: dict[str, Any]) -> InitErrorDetails:
+def _error_details(error: dict[str, Any]) -> InitErrorDetails:
     kind = PydanticCustomError(error["type"], error["msg"])
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
@@ -73,27 +73,27 @@ def _validator(type_: Any) -> DocumentValidator:
 
 
 def _new_validator(type_: Any) -> DocumentValidator:
-    return DocumentValidator(TypeAdapter(replaced(type_, _with_validator)))
+    return DocumentValidator(TypeAdapter(replace_types(type_, _with_validator)))
 
 
 @lru_cache(maxsize=512)
 def _kept_validator(type_: Any, _written: str) -> DocumentValidator:
-    # ``A | B`` equals ``B | A``, and pydantic prefers the first one: hence the type as written.
+    # ``A | B`` equals ``B | A``, and pydantic prefers the first: hence the type as written.
     return _new_validator(type_)
 
 
-def replaced(type_: Any, replacement: Callable[[Any], Any]) -> Any:
-    """A type with others in the place of some within its lists, tuples, maps and unions.
+def replace_types(type_: Any, replacement: Callable[[Any], Any]) -> Any:
+    """Return a type in which some types within its lists, tuples, maps and unions are replaced.
 
     Args:
         type_: any annotation.
-        replacement: gives what stands for a type, or ``None`` where it stays.
+        replacement: returns the replacement of a type, ``None`` to keep it.
     """
     other = replacement(type_)
     if other is not None:
         return other
     origin = get_origin(type_)
-    arguments = tuple(replaced(argument, replacement) for argument in get_args(type_))
+    arguments = tuple(replace_types(argument, replacement) for argument in get_args(type_))
     if origin is Annotated:
         return Annotated[(arguments[0], *type_.__metadata__)]
     if origin in UNIONS:
@@ -102,7 +102,7 @@ def replaced(type_: Any, replacement: Callable[[Any], Any]) -> Any:
 
 
 def _with_validator(type_: Any) -> Any:
-    """What pydantic can validate in the place of numpy's arrays."""
+    """Return the counterpart of a type of numpy's arrays that pydantic can validate."""
     if type_ is np.ndarray:
         return Annotated[np.ndarray, PlainValidator(_array)]
     if get_origin(type_) is np.ndarray:
@@ -115,10 +115,10 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
 
 
 def _array_of(dtype: Any) -> Callable[[Any], np.ndarray[Any, Any]]:
-    """What validates arrays of one type, which may be abstract.
+    """Return a validator of arrays of one scalar type, which may be abstract.
 
     Args:
-        dtype: as in ``NDArray``: ``np.dtype[np.float32]``; ``np.dtype[Any]`` takes every type.
+        dtype: as in ``NDArray``: ``np.dtype[np.float32]``; ``np.dtype[Any]`` accepts every type.
     """
     (scalar,) = get_args(dtype) or (Any,)
     if scalar is Any or not isinstance(scalar, type):

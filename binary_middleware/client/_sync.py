@@ -6,19 +6,13 @@ import contextlib
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
-from binary_middleware.client._core import (
-    NO_DOCUMENT,
-    Attempt,
-    ClientCore,
-    RequestOptions,
-    Result,
-    Steps,
-    T,
-)
+from binary_middleware.client._core import NO_DOCUMENT, Call, ClientCore, RequestOptions
+from binary_middleware.client._httpx import translated_errors
+from binary_middleware.client._responses import Result, T
 from binary_middleware.client._transfer import BlockingUpload, Download
 
 if TYPE_CHECKING:
-    from binary_middleware.client._core import Url
+    from binary_middleware.client._httpx import Url
 
 
 class BinaryClient(ClientCore):
@@ -29,39 +23,39 @@ class BinaryClient(ClientCore):
         with BinaryClient("http://127.0.0.1:8000") as client:
             spectrum = client.post("/spectrum", signal, Spectrum)
 
-    A document is what ``packb`` takes: a model, a dataclass, a dict, a list, an array, in any
-    mixture. An answer comes as objects, or validated as a type that pydantic knows, or as
-    ``np.ndarray`` or ``NDArray[...]``. Threads may share a client.
+    A document is anything that ``packb`` accepts: a model, a dataclass, a dict, a list, an array,
+    in any mixture. A response is returned as objects, or validated as a type that pydantic
+    supports, or as ``np.ndarray`` or ``NDArray[...]``. Threads may share a client.
 
-    Every call takes httpx's ``params``, ``headers``, ``cookies``, ``auth``, ``follow_redirects``,
+    Every call accepts httpx's ``params``, ``headers``, ``cookies``, ``auth``, ``follow_redirects``,
     ``timeout`` and ``extensions``, and ``progress``. It raises httpx's exceptions, those for a
-    status with what the server said; ``EncodeError`` for what cannot be sent; and pydantic's
-    ``ValidationError`` for an answer that is not what was asked for.
+    status with the server's own description; ``EncodeError`` for a document that cannot be sent;
+    and pydantic's ``ValidationError`` for a response that is not of the type asked for.
 
     Args:
         client: an ``httpx2.Client``, an ``httpx.Client`` or Starlette's ``TestClient``, which its
-            owner closes; or the URL that relative ones are relative to, for a client of our own.
-        media_type: what requests are sent as and answers are asked for as: a name that the server
-            has for msgpack, or ``"application/json"`` to speak JSON only.
+            owner closes; or the URL that relative ones are relative to, for a client of its own.
+        media_type: the type of requests, and of responses that are asked for: the server's name
+            for msgpack, or ``"application/json"`` to speak JSON only.
         arrays: ``"map"`` for arrays as string-keyed maps in both directions, ``"numpy"`` for
-            msgpack-numpy's; by default those are sent, and the server chooses for its answer.
-        dialect: ``"chains"`` for dates, durations, decimals and UUIDs as Chains has them.
-        fallback: what becomes of a call whose server has no binary mode: ``"fail"``, or ``"json"``
-            to make it again in JSON, and from then on every call to that server.
+            msgpack-numpy's; by default those are sent, and the server chooses for its response.
+        dialect: ``"chains"`` for dates, durations, decimals and UUIDs in the form of Chains.
+        fallback: ``"json"`` to send JSON to a server until a response proves that it has binary
+            mode; by default msgpack is sent from the first call on.
         max_response_size: limit of a response's body in bytes, 1 GiB by default, ``None`` for no
             limit.
         max_structure_size: limit in bytes for all of a response but large arrays and bytes,
-            64 MiB by default, ``None`` for no limit. In memory it takes up to 120 times as much.
-        progress: is told of each slice of a body that was sent or received.
-        options: for our own client, whatever else ``httpx.Client`` takes.
+            64 MiB by default, ``None`` for no limit. It needs up to 120 times as much memory.
+        progress: called for each slice of a body that was sent or received.
+        options: for a URL, further arguments of ``httpx.Client``.
 
     Attributes:
-        http: httpx's client, for all that this one does not do.
+        http: httpx's client, for everything that this one does not do.
 
     Raises:
-        ValueError: a setting is not one of those named here.
-        TypeError: not a client of this kind, or options for one that is made already.
-        ImportError: a URL, and neither httpx2 nor httpx is installed.
+        ValueError: a setting has none of these values.
+        TypeError: it is not a client of this kind, or there are options and no URL.
+        ImportError: there is a URL, and neither httpx2 nor httpx is installed.
     """
 
     _kind = "Client"
@@ -79,35 +73,21 @@ class BinaryClient(ClientCore):
         self.close()
 
     def close(self) -> None:
-        """Close the connections of a client of our own."""
-        if self._is_ours:
+        """Close the connections, unless httpx's client belongs to somebody else."""
+        if self._owns_http:
             self.http.close()
 
-    def _run(self, steps: Steps) -> Result[Any]:
-        attempt = next(steps)
-        try:
-            while True:
-                try:
-                    download = self._exchange(attempt)
-                except Exception as exc:
-                    attempt = steps.throw(exc)
-                else:
-                    attempt = steps.send(download)
-        except StopIteration as end:
-            reply: Result[Any] = end.value
-            return reply
-
-    def _exchange(self, attempt: Attempt) -> Download:
-        with self._package_errors(attempt.request):
-            response = self.http.send(attempt.request, stream=True, **attempt.options)
-            self._limit.apply(response)  # whatever became of the hook
+    def _download(self, call: Call) -> Download:
+        with translated_errors(self._package, call.request):
+            response = self.http.send(call.request, stream=True, **call.options)
+            self._limit.apply(response)  # even if somebody removed the hook
             with contextlib.closing(response):
                 if not response.is_success:
-                    response.read()  # so that whoever catches the exception finds it
-                download = Download(response, attempt.progress)
+                    response.read()  # for whoever catches the exception
+                download = Download(response, call.progress)
                 for chunk in response.iter_bytes():
                     download.add(chunk)
-        self._let_go(response)
+        self._release(response)
         return download
 
     @overload
@@ -136,16 +116,17 @@ class BinaryClient(ClientCore):
         returns: Any = Any,
         **options: Unpack[RequestOptions],
     ) -> Result[Any]:
-        """Make a call; gives what its answer holds, and httpx's response.
+        """Make a call; return its result with httpx's response.
 
         Args:
-            method: of the request.
-            url: relative to the client's, or absolute.
+            method: the method of the request.
+            url: relative to the client's URL, or absolute.
             document: the body; without one nothing is sent.
-            returns: the type that the answer is validated as.
+            returns: the type that the response is validated as.
             options: see the class.
         """
-        return self._run(self._steps(method, url, document, returns, options))
+        call = self._prepare(method, url, document, returns, options)
+        return self._result(call, self._download(call))
 
     @overload
     def request(
@@ -173,16 +154,16 @@ class BinaryClient(ClientCore):
         returns: Any = Any,
         **options: Unpack[RequestOptions],
     ) -> Any:
-        """Make a call with any method; arguments as for :meth:`fetch`."""
-        reply = self.send(method, url, document, returns, **options)
-        return reply.value
+        """Make a call with any method; arguments as for :meth:`send`."""
+        result = self.send(method, url, document, returns, **options)
+        return result.value
 
     @overload
     def get(self, url: Url, returns: type[T] = ..., **options: Unpack[RequestOptions]) -> T: ...
     @overload
     def get(self, url: Url, returns: Any = ..., **options: Unpack[RequestOptions]) -> Any: ...
     def get(self, url: Url, returns: Any = Any, **options: Unpack[RequestOptions]) -> Any:
-        """Make a GET request, without a body; arguments as for :meth:`fetch`."""
+        """Make a GET request without a body; arguments as for :meth:`send`."""
         return self.request("GET", url, NO_DOCUMENT, returns, **options)
 
     @overload
@@ -190,7 +171,7 @@ class BinaryClient(ClientCore):
     @overload
     def delete(self, url: Url, returns: Any = ..., **options: Unpack[RequestOptions]) -> Any: ...
     def delete(self, url: Url, returns: Any = Any, **options: Unpack[RequestOptions]) -> Any:
-        """Make a DELETE request, without a body; arguments as for :meth:`fetch`."""
+        """Make a DELETE request without a body; arguments as for :meth:`send`."""
         return self.request("DELETE", url, NO_DOCUMENT, returns, **options)
 
     @overload
@@ -212,7 +193,7 @@ class BinaryClient(ClientCore):
         returns: Any = Any,
         **options: Unpack[RequestOptions],
     ) -> Any:
-        """Make a POST request; arguments as for :meth:`fetch`."""
+        """Make a POST request; arguments as for :meth:`send`."""
         return self.request("POST", url, document, returns, **options)
 
     @overload
@@ -234,7 +215,7 @@ class BinaryClient(ClientCore):
         returns: Any = Any,
         **options: Unpack[RequestOptions],
     ) -> Any:
-        """Make a PUT request; arguments as for :meth:`fetch`."""
+        """Make a PUT request; arguments as for :meth:`send`."""
         return self.request("PUT", url, document, returns, **options)
 
     @overload
@@ -256,7 +237,7 @@ class BinaryClient(ClientCore):
         returns: Any = Any,
         **options: Unpack[RequestOptions],
     ) -> Any:
-        """Make a PATCH request; arguments as for :meth:`fetch`."""
+        """Make a PATCH request; arguments as for :meth:`send`."""
         return self.request("PATCH", url, document, returns, **options)
 
     @overload
@@ -264,11 +245,11 @@ class BinaryClient(ClientCore):
     @overload
     def call(self, url: Url, returns: Any = ..., /, **arguments: Any) -> Any: ...
     def call(self, url: Url, returns: Any = Any, /, **arguments: Any) -> Any:
-        """Post the keyword arguments, as an endpoint with several body parameters takes them.
+        """Post the keyword arguments, for an endpoint with several body parameters.
 
         Args:
-            url: as for :meth:`fetch`.
-            returns: as for :meth:`fetch`.
-            arguments: the body's members by name.
+            url: as for :meth:`send`.
+            returns: as for :meth:`send`.
+            arguments: the members of the body.
         """
         return self.request("POST", url, arguments, returns)

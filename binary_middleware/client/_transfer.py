@@ -1,4 +1,4 @@
-"""Bodies on their way: uploads in slices of their own memory, downloads into one buffer."""
+"""Bodies in transit: uploads in slices of their own memory, downloads into one buffer."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from binary_middleware.client._limits import announced_length
 
 
 class TransferProgress(NamedTuple):
-    """How far a body has come."""
+    """How much of a body was transferred."""
 
     direction: Literal["upload", "download"]
-    """Which body: that of the request or that of its answer."""
+    """Whether it is the body of the request or of the response."""
     done: int
-    """Bytes that were sent or received. It starts again where a body is sent again, after a
-    redirect or for authentication."""
+    """Bytes sent or received. It starts again when a body is sent again, after a redirect or for
+    authentication."""
     total: int | None
-    """Bytes of the whole body, ``None`` where the server did not say, or compressed it."""
+    """Bytes of the whole body, ``None`` if the server did not announce them or compressed it."""
 
 
 ProgressCallback = Callable[[TransferProgress], object]
-"""Is called for each slice of a body, in the thread or the task that makes the call."""
+"""Called for each slice of a body, in the thread or task of the call."""
 
 
 class Upload:
     """A body that is sent from the memory it is in, and can be sent again.
 
     Args:
-        buffers: the body, as ``codec.pack_buffers`` gives it.
-        progress: is told of each slice that was sent.
+        buffers: the body.
+        progress: called for each slice that was sent.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Upload:
         self._progress = progress
 
     def slices(self) -> Iterator[bytes]:
-        """The whole body once more, each slice read when its turn comes."""
+        """Return the whole body, each slice read when it is asked for."""
         done = 0
         for piece in slices(self._buffers):
             yield piece
@@ -52,7 +52,7 @@ class Upload:
                 self._progress(TransferProgress("upload", done, self.length))
 
 
-# Two classes, because httpx takes what is iterable in both ways for a blocking body; and no
+# Two classes, because httpx treats a body that is iterable in both ways as a blocking one; and no
 # generators, because it refuses to send these again.
 
 
@@ -72,13 +72,13 @@ class AsyncUpload(Upload):
 
 
 class Download:
-    """The body of an answer, collected in one buffer of its announced length.
+    """The body of a response, collected in one buffer of its announced length.
 
-    Without a length, or with a content coding that httpx undoes, the buffer grows.
+    Without a length, or with a content coding, the buffer grows.
 
     Args:
-        response: httpx's response, of which nothing was added yet.
-        progress: is told of each slice that was received.
+        response: httpx's response.
+        progress: called for each slice that was received.
     """
 
     def __init__(self, response: Any, progress: ProgressCallback | None) -> None:
@@ -87,11 +87,11 @@ class Download:
         headers = response.headers
         self._total = None if headers.get("content-encoding") else announced_length(headers)
         self._buffer: np.ndarray[Any, Any] | None = None
-        self._rest = bytearray()
+        self._overflow = bytearray()
         self._done = 0
 
     def add(self, chunk: bytes) -> None:
-        """Append what came, its content coding undone."""
+        """Append a chunk, content-decoded."""
         start, self._done = self._done, self._done + len(chunk)
         if self._total is not None and self._buffer is None:
             self._allocate(self._total)
@@ -99,7 +99,7 @@ class Download:
             self._buffer[start : self._done] = np.frombuffer(chunk, np.uint8)
         else:
             self._outgrow(start)
-            self._rest += chunk
+            self._overflow += chunk
         if self._progress is not None:
             self._progress(TransferProgress("download", self._done, self._total))
 
@@ -110,13 +110,13 @@ class Download:
             self._total = None
 
     def _outgrow(self, filled: int) -> None:
-        """Go on in a buffer that grows, where no length or a wrong one was announced."""
+        """Continue in a growing buffer, because no length or a wrong one was announced."""
         if self._buffer is not None:
-            self._rest += self._buffer[:filled].data
+            self._overflow += self._buffer[:filled].data
             self._buffer = self._total = None
 
     def body(self) -> np.ndarray[Any, Any]:
-        """The bytes, as a writable array of ``uint8`` that is the caller's own."""
+        """Return the bytes as a writable array of ``uint8`` that the caller owns."""
         if self._buffer is not None:
             return self._buffer[: self._done]
-        return np.frombuffer(self._rest, np.uint8)
+        return np.frombuffer(self._overflow, np.uint8)

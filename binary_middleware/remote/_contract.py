@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
-from binary_middleware.client._result_types import UNIONS, replaced
+from binary_middleware.client._result_types import UNIONS, replace_types
 from binary_middleware.fields import BinaryBytes
 
 _IDEMPOTENT: Final = "__idempotent__"
@@ -87,7 +87,7 @@ def methods_of(service: type) -> dict[str, Method]:
 def _method(service: type, name: str, function: Callable[..., Any]) -> Method:
     where = f"{service.__name__}.{name}()"
     hints = {
-        name: replaced(hint, _for_both_modes)
+        name: replace_types(hint, _for_both_modes)
         for name, hint in get_type_hints(function, include_extras=True).items()
     }
     if "return" not in hints:

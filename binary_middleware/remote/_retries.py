@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import stamina
+from pydantic import BaseModel
 
-from binary_middleware.client._core import holds_iterator
 from binary_middleware.remote._contract import Method
 
 _NOT_SENT: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
@@ -76,3 +77,16 @@ class Retries:
             return method.is_idempotent or status in _NOT_PROCESSED
 
         return lambda exc: is_transient(exc) and not holds_iterator(arguments)
+
+
+def holds_iterator(value: Any) -> bool:
+    """Return whether something in a value, which is not circular, can be read only once."""
+    if isinstance(value, Iterator):
+        return True
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return any(map(holds_iterator, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(holds_iterator, value))

@@ -13,8 +13,11 @@ import anyio
 
 from binary_middleware._http.media_types import JSON
 from binary_middleware.client import AsyncBinaryClient, BinaryClient
-from binary_middleware.client._core import check_sizes
-from binary_middleware.client._limits import MAX_RESPONSE_SIZE, MAX_STRUCTURE_SIZE
+from binary_middleware.client._limits import (
+    MAX_RESPONSE_SIZE,
+    MAX_STRUCTURE_SIZE,
+    check_sizes,
+)
 from binary_middleware.options import MEDIA_TYPES
 from binary_middleware.remote._contract import Method, methods_of
 from binary_middleware.remote._retries import Retries

@@ -93,10 +93,13 @@ def test_text_is_printed_without_its_controls(binary_url: str) -> None:
     assert run("call", f"{binary_url}/rot13").out == "uryyb\n"
 
 
-def test_a_server_without_binary_mode_is_called_in_json(folder: Path, plain_url: str) -> None:
-    done = run("call", f"{plain_url}/echo", "--npy", "a=samples.npy", "b=x", folder=folder)
+def test_a_server_without_binary_mode_is_called_in_json_mode(folder: Path, plain_url: str) -> None:
+    arguments = ("call", f"{plain_url}/echo", "--npy", "a=samples.npy", "b=x")
+    done = run(*arguments, folder=folder)
+    assert done.code == 1
+    assert "With --json-mode the client sends JSON to such servers." in done.err
+    done = run(*arguments, "--json-mode", folder=folder)
     assert done.code == 0
-    assert "The server has no binary mode: the call was made in JSON.\n" in done.err
     assert done.out == (
         'map of 2\n├─ b: "x"\n└─ a: ndarray float32 (2, 3), 24 B: 1.0 2.0 3.0 4.0 5.0 6.0\n'
     )
@@ -220,7 +223,7 @@ def test_ctrl_c_is_not_a_failed_call() -> None:
 def test_an_answer_that_cannot_be_read(hostile_url: str) -> None:
     done = run("call", f"{hostile_url}/garbage")
     assert done.code == 1
-    assert "Error: the call failed: the answer cannot be read: the body is not msgpack" in done.err
+    assert "Error: the call failed: cannot read the response: the body is not msgpack" in done.err
 
 
 def test_an_answer_that_is_too_deep_or_too_wide(folder: Path, hostile_url: str) -> None:
@@ -379,7 +382,7 @@ def test_documents_that_contradict_themselves(
             "the call failed: the response is over max_response_size",
         ),
         (response(length=b"50"), "the call failed: peer closed connection"),
-        (response(b"\x91" * 10**5), "the call failed: the answer cannot be read"),
+        (response(b"\x91" * 10**5), "the call failed: cannot read the response"),
         (response(b"", b"302 X", b"text/plain", b"Location: http://a..b/"), "the call failed: "),
         (response(b"", b"302 X", b"text/plain", b"Location: ftp://a/"), "the call failed: "),
         (response(b"\xff", b"400 X", b"text/plain; charset=idna"), "Client error '400 X'"),

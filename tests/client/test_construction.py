@@ -69,11 +69,11 @@ except ImportError as exc:
         ((httpx2.AsyncClient(),), {}, TypeError, "httpx2.Client or an httpx.Client, got AsyncCl"),
         ((httpx.AsyncClient(),), {}, TypeError, "got AsyncClient"),
         ((7,), {}, TypeError, "expected a URL, an httpx2.Client or an httpx.Client, got int"),
-        ((httpx2.Client(),), {"timeout": 3}, TypeError, "timeout: options of a client that is mad"),
+        ((httpx2.Client(),), {"timeout": 3}, TypeError, "timeout: only for a URL; give them to"),
         (("http://a",), {"nonsense": 3}, TypeError, "nonsense"),
         (("http://a",), {"media_type": "msgpack"}, ValueError, "media_type: 'msgpack' is not a"),
         (("http://a",), {"arrays": "list"}, ValueError, "arrays must be 'numpy', 'map' or None"),
-        (("http://a",), {"fallback": "xml"}, ValueError, "fallback must be 'fail' or 'json'"),
+        (("http://a",), {"fallback": "xml"}, ValueError, "fallback must be 'json' or None"),
     ],
 )
 def test_wrong_settings_fail_where_they_are_made(

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from binary_middleware import packb
 from binary_middleware.client import BinaryClient
-from binary_middleware.client._error_text import LONGEST, describe
+from binary_middleware.client._error_text import MAX_TEXT_LENGTH, describe
 
 STATUS_ERRORS = (httpx2.HTTPStatusError, httpx.HTTPStatusError)
 DECODING_ERRORS = (httpx2.DecodingError, httpx.DecodingError)
@@ -66,7 +66,7 @@ def test_text_is_short_and_harmless(client: Any) -> None:
     assert error.problem is None
     said = str(error).splitlines()[-1]
     assert said.startswith("out of [31m coffee!!!")
-    assert len(said) == LONGEST
+    assert len(said) == MAX_TEXT_LENGTH
     assert error.response.text.endswith("!!!")
 
 
@@ -79,8 +79,8 @@ def test_redirects_that_are_not_followed(client: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/not-json", "the answer cannot be read: the body is not JSON: "),
-        ("/not-msgpack", "the answer cannot be read: the body is not msgpack: "),
+        ("/not-json", "cannot read the response: the body is not JSON: "),
+        ("/not-msgpack", "cannot read the response: the body is not msgpack: "),
     ],
 )
 def test_answers_that_cannot_be_read(client: Any, path: str, message: str) -> None:
@@ -90,7 +90,9 @@ def test_answers_that_cannot_be_read(client: Any, path: str, message: str) -> No
 
 
 def test_a_type_asked_of_a_picture(client: Any) -> None:
-    with pytest.raises(own(client, DECODING_ERRORS), match="the answer is image/png, neither msg"):
+    with pytest.raises(
+        own(client, DECODING_ERRORS), match="the response is image/png, not msgpack"
+    ):
         client.get("/picture", int)
 
 
@@ -105,7 +107,7 @@ def answering(response: Response) -> BinaryClient:
 def test_unlabelled_answers() -> None:
     client = answering(Response(b"abc"))
     assert client.get("/") == b"abc"
-    with pytest.raises(httpx2.DecodingError, match="the answer is unlabelled"):
+    with pytest.raises(httpx2.DecodingError, match="the response is unlabelled"):
         client.get("/", int)
 
 
@@ -178,7 +180,7 @@ def test_descriptions(document: Any, text: str) -> None:
     ids=lambda document: str(type(document)),
 )
 def test_descriptions_are_short(document: Any) -> None:
-    assert 10 < len(describe(document)) <= LONGEST
+    assert 10 < len(describe(document)) <= MAX_TEXT_LENGTH
 
 
 def test_a_charset_that_is_none() -> None:

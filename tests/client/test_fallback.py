@@ -1,4 +1,4 @@
-"""Servers without binary mode: calls fail and say so, or are made again in JSON."""
+"""``fallback="json"``: a server gets JSON until a response proves that it has binary mode."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 from pydantic import BaseModel
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
-from binary_middleware import BinaryMiddleware, EncodeError
+from binary_middleware import BinaryMiddleware, EncodeError, packb
 from binary_middleware.client import BinaryClient
 from tests.client import apps
 from tests.client.apps import Sample
@@ -25,8 +25,8 @@ from tests.serving import serving
 
 ARRAY = np.arange(6, dtype="float32").reshape(2, 3)
 SAMPLE = Sample(sampleName="a", array=ARRAY, raw=b"\xfe\xff")
-IN_BINARY = {"sampleName": "a", "array": ARRAY, "raw": b"\xfe\xff"}
-JSON = {"fallback": "json"}
+FALLBACK = {"fallback": "json"}
+JSON, MSGPACK = "application/json", "application/msgpack"
 
 
 @pytest.fixture
@@ -40,165 +40,255 @@ def plain_url(plain_app: Any) -> Iterator[str]:
         yield url
 
 
-def test_failing_names_the_option(kind: str, plain_url: str, make_client: MakeClient) -> None:
-    client = make_client(kind, plain_url)
-    with pytest.raises(package_of(kind).HTTPStatusError) as caught:
-        client.post("/sample", SAMPLE)
-    assert "the server has no binary mode" in str(caught.value)
-    assert "fallback='json'" in str(caught.value)
-    assert caught.value.response.status_code == 500
+class Script:
+    """An app whose endpoint sends the given responses in turn and notes what it received."""
+
+    def __init__(self, *responses: Response) -> None:
+        self.received: list[str] = []
+        self._responses = iter(responses)
+        app = Starlette(routes=[Route("/", self.respond, methods=["GET", "POST"])])
+        self.client = BinaryClient(TestClient(app), fallback="json")
+
+    async def respond(self, request: Request) -> Response:
+        self.received.append(request.headers.get("content-type", ""))
+        return next(self._responses)
 
 
-@pytest.mark.parametrize("document", [SAMPLE, IN_BINARY], ids=["model", "dict"])
-def test_json_from_then_on(
-    kind: str, plain_app: Any, plain_url: str, make_client: MakeClient, document: Any
+def msgpack(value: Any = None, status: int = 200, **headers: str) -> Response:
+    return Response(packb(value), status, headers, MSGPACK)
+
+
+def sent_type(client: Any, *arguments: Any, **options: Any) -> str:
+    """Return the Content-Type of a request that succeeds."""
+    response = client.send(*arguments, **options).response
+    content_type: str = response.request.headers["content-type"]
+    return content_type
+
+
+# -- proof -----------------------------------------------------------------------------------------
+
+
+def test_msgpack_after_a_response_in_msgpack(
+    kind: str, binary_url: str, make_client: MakeClient
 ) -> None:
-    client = make_client(kind, plain_url, ours=JSON)
-    for _ in range(2):
-        found = client.post("/sample", document)
+    client = make_client(kind, binary_url, ours=FALLBACK)
+    for content_type in (JSON, MSGPACK, MSGPACK):
+        result = client.send("POST", "/sample", SAMPLE, Sample)
+        assert np.array_equal(result.value.array.array, ARRAY + 1)
+        assert result.value.raw == b"\xfe\xff"
+        sent = result.response.request.headers
+        assert sent["content-type"] == content_type
+        assert sent["accept"] == "application/msgpack, application/json;q=0.9, */*;q=0.1"
+        assert result.response.headers["content-type"] == MSGPACK
+
+
+def test_a_call_without_a_body_is_proof_enough(client_of_binary_app: Any) -> None:
+    client_of_binary_app.get("/sum", params={"first": 1, "second": 2})
+    assert sent_type(client_of_binary_app, "POST", "/echo", ARRAY) == MSGPACK
+
+
+def test_an_error_in_msgpack_is_proof(client_of_binary_app: Any) -> None:
+    with pytest.raises(httpx2.HTTPStatusError, match=r"body\.sampleName: Field required"):
+        client_of_binary_app.post("/sample", {})
+    assert sent_type(client_of_binary_app, "POST", "/echo", ARRAY) == MSGPACK
+
+
+@pytest.fixture
+def client_of_binary_app() -> BinaryClient:
+    return BinaryClient(TestClient(apps.binary_app()), fallback="json")
+
+
+@pytest.mark.parametrize(
+    ("response", "is_proof"),
+    [
+        (msgpack(), True),
+        (Response(packb(1), media_type="application/x+msgpack"), True),
+        (Response(status_code=204, headers={"Accept-Post": "text/csv, application/msgpack"}), True),
+        (Response(status_code=204, headers={"Accept": "application/x-msgpack"}), True),
+        (Response(status_code=204, headers={"Accept": "application/msgpack;q=0"}), False),
+        (Response(status_code=204, headers={"Accept-Post": "*/*"}), False),
+        (JSONResponse(1, headers={"Vary": "Accept"}), False),  # others negotiate, too
+        (Response(b"\x89PNG", media_type="image/png"), False),
+    ],
+)
+def test_what_is_proof(response: Response, is_proof: bool) -> None:
+    script = Script(response, msgpack())
+    script.client.post("/", 1)
+    script.client.post("/", 1)
+    assert script.received == [JSON, MSGPACK if is_proof else JSON]
+
+
+def test_json_stays_without_proof(
+    kind: str, plain_app: Any, plain_url: str, make_client: Any
+) -> None:
+    client = make_client(kind, plain_url, ours=FALLBACK)
+    for _ in range(3):
+        found = client.post("/sample", SAMPLE)
         assert np.array_equal(found.pop("array"), ARRAY + 1)
         assert found == {"sampleName": "a", "raw": "_v8=", "when": "2026-01-02"}
-    assert client.post("/sample", document, Sample).raw == b"\xfe\xff"
-    msgpack, json = "application/msgpack", "application/json"
-    # FastAPI fails to report bytes that are not UTF-8, so the second one asks whether it reads any.
-    assert plain_app.state.seen == [msgpack, msgpack, json, json, json]
+    with pytest.raises(package_of(kind).HTTPStatusError, match=r"body\.sampleName: Field requ"):
+        client.post("/sample", {"array": ARRAY})
+    assert plain_app.state.seen == [JSON] * 4
 
 
-def test_header_fields_of_a_call_in_json(
-    kind: str, plain_url: str, make_client: MakeClient
+def test_servers_are_told_apart(
+    kind: str, plain_url: str, binary_url: str, make_client: MakeClient
 ) -> None:
-    client = make_client(kind, plain_url, ours=JSON)
-    headers = {"Content-Type": "application/x-msgpack", "Accept": "application/x-msgpack"}
-    sent = client.send("PATCH", "/number", 5, headers=headers).response.request.headers
-    assert sent["content-type"] == "application/json"
-    assert sent["accept"] == "application/json, */*;q=0.1"
-    assert sent["content-length"] == "1"
+    client = make_client(kind, plain_url, ours=FALLBACK)
+    client.post(f"{binary_url}/echo", 1)
+    assert sent_type(client, "POST", f"{binary_url}/echo", 1) == MSGPACK
+    assert sent_type(client, "PATCH", "/number", 1) == JSON
+
+
+def test_a_redirect_proves_nothing_about_its_own_server(binary_url: str) -> None:
+    async def moved(request: Request) -> Response:
+        return RedirectResponse(f"{binary_url}/echo", 307)
+
+    with (
+        serving(Starlette(routes=[Route("/", moved, methods=["POST"])])) as url,
+        BinaryClient(url, fallback="json", follow_redirects=True) as client,
+    ):
+        target = f"{binary_url}/echo"
+        sent = [sent_type(client, "POST", each, [1]) for each in ("/", "/", target, target)]
+    assert sent == [JSON, JSON, JSON, MSGPACK]
+
+
+@pytest.mark.parametrize("name", ["accept-post", "accept"])
+def test_a_server_that_refuses_json_gets_msgpack(name: str) -> None:
+    """The call fails all the same: whether an endpoint refused it cannot be seen."""
+    refusal = JSONResponse("no JSON", 415, {name: "application/msgpack"})
+    script = Script(refusal, msgpack())
+    with pytest.raises(httpx2.HTTPStatusError, match=r"accepts msgpack only\. Call again:"):
+        script.client.post("/", 1)
+    script.client.post("/", 1)
+    assert script.received == [JSON, MSGPACK]
+
+
+def test_mode_require() -> None:
+    app = BinaryMiddleware(
+        Starlette(routes=[Route("/", apps.echo, methods=["POST"])]), mode="require"
+    )
+    client = BinaryClient(TestClient(app), fallback="json")
+    with pytest.raises(httpx2.HTTPStatusError, match="accepts msgpack only"):
+        client.post("/", 1)
+    assert client.post("/", 1) == 1
+
+
+# -- refusals --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [400, 415, 422, 500])
-def test_every_way_to_refuse(status: int) -> None:
-    client = BinaryClient(TestClient(apps.strict_app(status)), fallback="json")
-    assert np.array_equal(client.post("/", ARRAY), ARRAY)
-    failing = BinaryClient(TestClient(apps.strict_app(status)))
-    with pytest.raises(Exception, match="no binary mode"):
-        failing.post("/", ARRAY)
+def test_a_server_that_loses_binary_mode_gets_json(status: int) -> None:
+    script = Script(msgpack(), JSONResponse("what?", status), msgpack(), msgpack())
+    script.client.post("/", 1)
+    with pytest.raises(httpx2.HTTPStatusError, match="Call again: the client now sends JSON"):
+        script.client.post("/", 1)
+    for _ in range(2):  # and it stays at that, whatever the responses are
+        script.client.post("/", 1)
+    assert script.received == [JSON, MSGPACK, JSON, JSON]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 409, 413, 501, 503])
-def test_other_errors_are_errors(status: int) -> None:
-    client = BinaryClient(TestClient(apps.strict_app(status)), fallback="json")
-    with pytest.raises(Exception, match=r"send JSON$") as caught:
-        client.post("/", ARRAY)
-    assert "binary mode" not in str(caught.value)
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        *(JSONResponse("no", status) for status in (401, 403, 404, 409, 413, 501, 503)),
+        *(msgpack("no", status) for status in (400, 415, 422, 500)),
+        *(JSONResponse("no", status, {"Vary": "Accept"}) for status in (400, 422, 500)),
+    ],
+    ids=lambda response: f"{response.status_code} {response.media_type}",
+)
+def test_other_errors_are_errors(refusal: Response) -> None:
+    script = Script(msgpack(), refusal, msgpack())
+    script.client.post("/", 1)
+    with pytest.raises(httpx2.HTTPStatusError, match=r"no$"):
+        script.client.post("/", 1)
+    script.client.post("/", 1)
+    assert script.received == [JSON, MSGPACK, MSGPACK]
 
 
-def test_content_that_is_wrong_in_json_too(
-    kind: str, plain_app: Any, plain_url: str, make_client: MakeClient
-) -> None:
-    client = make_client(kind, plain_url, ours=JSON)
-    for _ in range(2):  # the server is not remembered by this
-        with pytest.raises(package_of(kind).HTTPStatusError, match=r"body\.sampleName: Field requ"):
-            client.post("/sample", {"array": ARRAY})
-    assert (
-        plain_app.state.seen
-        == ["application/msgpack", "application/msgpack", "application/json"] * 2
-    )
+def test_binary_mode_for_some_routes(kind: str, make_client: MakeClient) -> None:
+    """At most one call fails: the first one to the other routes in msgpack."""
+    plain = apps.fastapi_app()
+    app = Starlette(routes=[Mount("/binary", apps.binary_app()), Mount("/plain", plain)])
+    with serving(app, log_config=None) as url:
+        # uvicorn closes the connection after an error that it logs.
+        client = make_client(kind, url, ours=FALLBACK, headers={"Connection": "close"})
+        document = {"sampleName": "a", "array": ARRAY}
+        client.post("/binary/sample", document)
+        with pytest.raises(package_of(kind).HTTPStatusError, match="has it for other routes only"):
+            client.post("/plain/sample", document)
+        for path in ("/plain", "/binary", "/plain"):
+            found = client.post(f"{path}/sample", document)
+            assert np.array_equal(found["array"], ARRAY + 1)
+    assert plain.state.seen == [MSGPACK, JSON, JSON]
 
 
-def test_errors_in_binary_mode_are_not_taken_for_its_absence(
-    kind: str, binary_url: str, make_client: MakeClient
-) -> None:
-    client = make_client(kind, binary_url, ours=JSON)
-    for path in ("/refuse", "/text-error"):
-        with pytest.raises(package_of(kind).HTTPStatusError) as caught:
-            client.post(path, 1)
-        assert caught.value.request.headers["content-type"] == "application/msgpack"
-        assert "binary mode" not in str(caught.value)
-    assert client.send("POST", "/echo", 1).response.headers["content-type"].endswith("msgpack")
-
-
-def test_endpoints_that_fail_are_not_called_again(kind: str, make_client: MakeClient) -> None:
+def test_no_endpoint_is_called_twice(kind: str, make_client: MakeClient) -> None:
     calls: list[Any] = []
 
     async def fail(request: Request) -> Response:
         calls.append(await request.json())
         raise RuntimeError("in the middle of something")
 
-    app = Starlette(
-        routes=[Route("/", fail, methods=["POST"])], middleware=[Middleware(BinaryMiddleware)]
-    )
-    with serving(app, log_config=None) as url:
-        client = make_client(kind, url, ours=JSON)
-        with pytest.raises(package_of(kind).HTTPStatusError) as caught:
-            client.post("/", [1])
-    assert caught.value.response.status_code == 500
-    assert caught.value.request.headers["content-type"] == "application/msgpack"
-    assert calls == [[1]]
+    routes = [Route("/", fail, methods=["POST"]), Route("/echo", apps.echo, methods=["POST"])]
+    with serving(BinaryMiddleware(Starlette(routes=routes)), log_config=None) as url:
+        client = make_client(kind, url, ours=FALLBACK, headers={"Connection": "close"})
+        for document in (1, 2):  # in JSON, and in msgpack
+            with pytest.raises(package_of(kind).HTTPStatusError, match="500"):
+                client.post("/", document)
+            client.post("/echo", 0)
+    assert calls == [1, 2]
 
 
-def test_errors_of_a_server_that_is_known_to_have_binary_mode(kind: str, make_client: Any) -> None:
-    async def fail(request: Request) -> Response:
-        raise RuntimeError("in the middle of something")
-
-    app = Starlette(
-        routes=[Route("/", fail, methods=["POST"]), Route("/echo", apps.echo, methods=["POST"])],
-        middleware=[Middleware(BinaryMiddleware)],
-    )
-    with serving(app, log_config=None) as url:
-        # uvicorn closes the connection after such an error.
-        client = make_client(kind, url, headers={"Connection": "close"})
-        with pytest.raises(package_of(kind).HTTPStatusError, match="no binary mode"):
-            client.post("/", [1])
-        assert client.post("/echo", [1]) == [1]
-        with pytest.raises(package_of(kind).HTTPStatusError) as caught:
-            client.post("/", [1])
-        assert "binary mode" not in str(caught.value)
+# -- without fallback ------------------------------------------------------------------------------
 
 
-def test_servers_are_told_apart(
-    kind: str, plain_url: str, binary_url: str, make_client: MakeClient
+@pytest.mark.parametrize("status", [400, 415, 422, 500])
+def test_an_error_may_mean_that_there_is_no_binary_mode(status: int) -> None:
+    client = BinaryClient(TestClient(apps.strict_app(status)))
+    with pytest.raises(httpx2.HTTPStatusError, match=r"may lack binary mode.*fallback='json'"):
+        client.post("/", ARRAY)
+
+
+def test_the_first_call_is_in_msgpack(
+    kind: str, plain_app: Any, plain_url: str, make_client: Any
 ) -> None:
-    client = make_client(kind, plain_url, ours=JSON)
-    assert client.patch("/number", 1) == 1
-    reply = client.send("POST", f"{binary_url}/echo", 1)
-    assert reply.response.request.headers["content-type"] == "application/msgpack"
-    assert reply.response.headers["content-type"] == "application/msgpack"
-    reply = client.send("PATCH", f"{plain_url}/number", 1)
-    assert reply.response.request.headers["content-type"] == "application/json"
-    assert reply.response.request.headers["accept"] == "application/json, */*;q=0.1"
-
-
-def test_json_answers_of_calls_without_a_body(
-    kind: str, plain_url: str, make_client: MakeClient
-) -> None:
-    client = make_client(kind, plain_url)
-    assert client.get("/sum", int, params={"first": 1, "second": 2}) == 3
-    with pytest.raises(package_of(kind).HTTPStatusError, match=r"query\.second: Field") as caught:
+    client = make_client(kind, plain_url, headers={"Connection": "close"})
+    with pytest.raises(package_of(kind).HTTPStatusError, match="may lack binary mode"):
+        client.post("/sample", SAMPLE)
+    assert plain_app.state.seen == [MSGPACK]
+    with pytest.raises(package_of(kind).HTTPStatusError, match=r"query\.second: Field required$"):
         client.get("/sum", params={"first": 1})
-    assert "binary mode" not in str(caught.value)
 
 
-def test_large_documents_in_json(plain_url: str, make_client: MakeClient) -> None:
-    client = make_client("httpx2", plain_url, ours=JSON)
-    array = np.random.default_rng(1).random(300_000)
-    assert np.array_equal(client.post("/sample", {**IN_BINARY, "array": array})["array"], array + 1)
+def test_errors_of_a_server_that_is_known_to_have_binary_mode() -> None:
+    errors = (JSONResponse("no", status) for status in (500, 500, 415))
+    script = Script(next(errors), msgpack(), *errors)
+    client = BinaryClient(script.client.http)
+    with pytest.raises(httpx2.HTTPStatusError, match="may lack binary mode"):
+        client.post("/", 1)
+    client.post("/", 1)
+    with pytest.raises(httpx2.HTTPStatusError, match=r"no$"):
+        client.post("/", 1)
+    with pytest.raises(httpx2.HTTPStatusError, match="may lack binary mode"):
+        client.post("/", 1)
 
 
-def test_server_that_is_redirected_to_is_known_by_the_first() -> None:
-    async def moved(request: Request) -> Response:
-        return RedirectResponse("/", 307)
+# -- documents in JSON -----------------------------------------------------------------------------
 
-    app = apps.strict_app(415)
-    app.router.routes.append(Route("/moved", moved, methods=["POST"]))
-    client = BinaryClient(TestClient(app), fallback="json")
-    assert client.post("/moved", [1]) == [1]
-    assert (
-        client.send("POST", "/moved", [1]).response.request.headers["content-type"].endswith("json")
-    )
+
+def test_headers_of_a_call_in_json(client_of_binary_app: Any) -> None:
+    headers = {"Content-Type": "application/x-msgpack", "Accept": "application/x-msgpack"}
+    for content_type in (JSON, "application/x-msgpack"):
+        result = client_of_binary_app.send("PATCH", "/number", 5, headers=headers)
+        sent = result.response.request.headers
+        assert sent["content-type"] == content_type
+        assert sent["accept"] == "application/x-msgpack"
+        assert sent["content-length"] == "1"
 
 
 class Model(BaseModel):
-    items: Any
+    raw: bytes
 
 
 @dataclass
@@ -207,31 +297,40 @@ class Record:
 
 
 @pytest.mark.parametrize(
-    "wrap",
+    ("document", "place"),
     [
-        lambda items: items,
-        lambda items: {"a": items},
-        lambda items: [1, (items,)],
-        lambda items: Model(items=items),
-        lambda items: Record(items),
+        (b"a", r"\$"),
+        ({"a": [1, bytearray(b"a")]}, r"\$\.a\[1\]"),
+        ((1, {"b": memoryview(b"a")}), r"\$\[1\]\.b"),
+        (Record({"a": b"a"}), r"\$\.items\.a"),
     ],
+    ids=["bytes", "list", "tuple", "dataclass"],
 )
-def test_iterators_are_not_silently_empty(wrap: Any) -> None:
-    client = BinaryClient(TestClient(apps.strict_app(400)), fallback="json")
-    with pytest.raises(EncodeError, match="pass a list"):
-        client.post("/", wrap(number for number in range(3)))
-    client.post("/", wrap([0, 1, 2]))
-    found = client.post("/", wrap(number for number in range(3)))  # JSON at once
-    assert "[0, 1, 2]" in str(found)
+def test_bytes_need_proof_first(document: Any, place: str) -> None:
+    """An endpoint in binary mode would get base64 with the first call, and the bytes later."""
+    script = Script(msgpack(), msgpack())
+    with pytest.raises(EncodeError, match=rf"JSON has no bytes \(at `{place}`\); .*BinaryBytes"):
+        script.client.post("/", document)
+    script.client.get("/")
+    script.client.post("/", document)
+    assert script.received == ["", MSGPACK]
 
 
-def test_json_errors_of_the_json_call_are_the_ones_raised() -> None:
-    async def endpoint(request: Request) -> Response:
-        if request.headers["content-type"] == "application/json":
-            return JSONResponse({"detail": "asleep"}, 503)
-        return JSONResponse({"detail": "send JSON"}, 415)
+def test_bytes_of_models_are_as_they_declare() -> None:
+    client = BinaryClient(TestClient(apps.strict_app(415)), fallback="json")
+    assert client.post("/", [SAMPLE])[0]["raw"] == "_v8="
+    assert client.post("/", Model(raw=b"text")) == {"raw": "text"}
+    with pytest.raises(EncodeError, match=r"invalid utf-8.*call it without this value first"):
+        client.post("/", Model(raw=b"\xff"))
 
-    app = Starlette(routes=[Route("/", endpoint, methods=["POST"])])
-    client = BinaryClient(TestClient(app), fallback="json")
-    with pytest.raises(Exception, match="asleep"):
-        client.post("/", 1)
+
+def test_iterators_are_written_once() -> None:
+    client = BinaryClient(TestClient(apps.strict_app(415)), fallback="json")
+    assert client.post("/", {"a": (number for number in range(3))}) == {"a": [0, 1, 2]}
+
+
+def test_large_documents_in_json(plain_url: str, make_client: MakeClient) -> None:
+    client = make_client("httpx2", plain_url, ours=FALLBACK)
+    array = np.random.default_rng(1).random(300_000)
+    found = client.post("/sample", {"sampleName": "a", "array": array})
+    assert np.array_equal(found["array"], array + 1)

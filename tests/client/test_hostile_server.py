@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from binary_middleware import packb
 from binary_middleware.client import BinaryClient
-from binary_middleware.client._error_text import LONGEST, decode_text, describe
+from binary_middleware.client._error_text import MAX_TEXT_LENGTH, decode_text, describe
 from binary_middleware.client._limits import json_structure_size
 from tests.client.conftest import KINDS, MakeClient
 from tests.client.hostile import Payload, answering, response
@@ -119,21 +119,21 @@ ANSWERS: dict[str, tuple[Payload, str]] = {
         "the response has several content codings, gzip, gzip",
     ),
     "gzip that is none": (coded(b"abc", b"gzip"), "Error -3"),
-    "nested too deeply": (response(b"\x91" * 100_000 + b"\xc0"), "the answer cannot be read"),
+    "nested too deeply": (response(b"\x91" * 100_000 + b"\xc0"), "cannot read the response"),
     "much structure": (
         response(b"\xdd" + (3 * MIB // 2).to_bytes(4) + b"\x80" * (3 * MIB // 2)),
-        r"the answer cannot be read: the structure .* is over max_structure_size",
+        r"cannot read the response: the structure .* is over max_structure_size",
     ),
     "much structure in JSON": (
         response(b"[" + b"[]," * 600_000 + b"[]]", content_type=b"application/json"),
-        "the answer cannot be read: its values, long strings aside, are over max_structure_size",
+        "cannot read the response: its values, long strings aside, are over max_structure_size",
     ),
     "much structure in an error": (
         response(b"\xdd" + MIB.to_bytes(4) + b"\x80" * MIB, b"400 X"),
         "Client error '400 X'",
     ),
     "characters that are none": (response(array("<U1", [1], b"\xff" * 4)), ""),
-    "objects": (response(array("|O", [1], bytes(8))), "the answer cannot be read: "),
+    "objects": (response(array("|O", [1], bytes(8))), "cannot read the response: "),
     "a decimal of a billion digits": (response(DECIMAL), ""),
     "the same in an error": (
         response(b"\x81\xa6detail" + DECIMAL, b"400 X", b"application/problem+msgpack"),
@@ -251,7 +251,7 @@ def test_a_value_or_an_error_of_the_package(name: str, make_client: MakeClient) 
             assert len(message) < 80_000
             for line in message.splitlines()[2:]:  # the first two are httpx's
                 assert line.isprintable()
-                assert len(line) <= LONGEST
+                assert len(line) <= MAX_TEXT_LENGTH
 
 
 # What httpx2 undoes in bounded pieces, httpx undoes chunk by chunk.
@@ -387,7 +387,7 @@ def test_there_may_be_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr("binary_middleware.client._core.unpack_body", fail)
+    monkeypatch.setattr("binary_middleware.client._responses.unpack_body", fail)
     with (
         answering(response()) as url,
         BinaryClient(url) as client,
@@ -439,8 +439,8 @@ def test_descriptions_write_nothing_at_full_length() -> None:
     wide: Any = "y" * 300
     for _ in range(12):
         wide = [wide] * 10  # 10**12 strings, were they all written
-    assert len(describe({"detail": wide})) <= LONGEST
-    assert len(describe({"detail": [{"msg": wide, "loc": [wide] * 10**6}]})) <= LONGEST
+    assert len(describe({"detail": wide})) <= MAX_TEXT_LENGTH
+    assert len(describe({"detail": [{"msg": wide, "loc": [wide] * 10**6}]})) <= MAX_TEXT_LENGTH
     assert describe({"detail": np.zeros(3)}) == "<ndarray float64 (3,)>"
 
 
