@@ -22,9 +22,10 @@ from binary_middleware.client._responses import ResponseReader, Result
 from binary_middleware.client._result_types import ResultType
 from binary_middleware.client._transfer import Download, ProgressCallback, Upload
 from binary_middleware.errors import EncodeError
+from binary_middleware.formats import FORMAT
 from binary_middleware.formats.json import dump_json
 from binary_middleware.formats.msgpack import Dialect, pack_buffers
-from binary_middleware.options import MEDIA_TYPES, Arrays
+from binary_middleware.options import Arrays
 
 if TYPE_CHECKING:
     from binary_middleware.client._httpx import Response, Url
@@ -74,7 +75,7 @@ class ClientCore:
         self,
         client: Any,
         *,
-        media_type: str = MEDIA_TYPES[0],
+        media_type: str = FORMAT.media_types[0],
         arrays: Arrays | None = None,
         dialect: Dialect = "plain",
         fallback: Fallback = None,
@@ -111,7 +112,8 @@ class ClientCore:
         self._fallback = fallback
         self._is_json = parsed.is_json
         self._accept = _accept(media_type, arrays, is_json=parsed.is_json)
-        binary_types = MEDIA_TYPES if parsed.is_json else (*MEDIA_TYPES, parsed.essence)
+        own = () if parsed.is_json else (parsed.essence,)
+        binary_types = (*FORMAT.media_types, *own, FORMAT.suffix)
         self._reader = ResponseReader(self._package, binary_types, max_structure_size)
         # Whether a server has binary mode, as far as its responses tell. Threads may share it.
         self._has_binary_mode: dict[Origin, bool] = {}

@@ -47,7 +47,7 @@ class ResponseReader:
 
     Args:
         package: httpx or httpx2, whose exceptions are raised.
-        binary_types: the media types that mean msgpack, beside any ``+msgpack``.
+        binary_types: the media types of msgpack, and the suffix of others, ``+msgpack``.
         max_structure_size: limit in bytes, ``None`` for no limit.
     """
 

@@ -18,7 +18,7 @@ from binary_middleware.client._limits import (
     MAX_STRUCTURE_SIZE,
     check_sizes,
 )
-from binary_middleware.options import MEDIA_TYPES
+from binary_middleware.formats import FORMAT
 from binary_middleware.remote._contract import Method, methods_of
 from binary_middleware.remote._retries import Retries
 from binary_middleware.remote._trace_context import headers_to_pass_on
@@ -43,7 +43,7 @@ class CallOptions:
     concurrency_limit: int | None = None
     """Most calls at a time, of all who share the stub; others wait. Retries keep their place.
     Only for the service as a whole."""
-    media_type: str = MEDIA_TYPES[0]
+    media_type: str = FORMAT.media_types[0]
     """The name that the server has for msgpack. Only for the service as a whole."""
     max_response_size: int | None = MAX_RESPONSE_SIZE
     """Largest response in bytes, ``None`` for no limit. Only for the service as a whole."""
