@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; what it needs and is not installed is one line on stderr."""
+    """Run the command line; print one line if its packages are not installed."""
     try:
         from binary_middleware.cli import main as run
     except ImportError as exc:

@@ -59,9 +59,6 @@ BY_THE_APP = {
 }
 FOR_ONE_CALL = {
     "arrays._model._Sizes.__init__.self.first": "one validation",
-    "cli.msgpack_tree._Open.__init__.self._keys": "one document of the command line",
-    "cli.msgpack_tree._Open.__init__.self._texts": "one document of the command line",
-    "cli.saving._Collector.__init__.self.files": "one call of the command line",
     "formats.msgpack._pack._Packer.__init__.self.dumpers": "one document",
     "formats.msgpack._unpack._Unpacker.address": "one document",
     "_asgi.exchange.Exchange.release.self.scope": "the end of an exchange",

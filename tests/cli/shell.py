@@ -1,4 +1,4 @@
-"""The command line in processes of its own, as a shell runs it."""
+"""The command line, in this process or, where a test needs one, in a process of its own."""
 
 from __future__ import annotations
 
@@ -14,64 +14,74 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from click.testing import CliRunner
+
+from binary_middleware.cli import main
+
 REPOSITORY = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-m", "binary_middleware"]
 
-# What the surroundings set must not show in what is compared.
-_ENVIRONMENT = {
+# Settings of the surroundings must not show in what is compared.
+ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
-    if not name.startswith(("UVICORN_", "BINARY_MIDDLEWARE_")) and name != "WEB_CONCURRENCY"
-} | {"PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(REPOSITORY)}
+    if not name.startswith(("UVICORN_", "BINARY_MIDDLEWARE_"))
+    and name not in ("WEB_CONCURRENCY", "FORCE_COLOR", "TTY_COMPATIBLE")
+} | {"PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(REPOSITORY), "TERM": "xterm"}
 
 
 class Done(NamedTuple):
-    """What a command printed and how it ended."""
+    """The output and the exit code of a command."""
 
     code: int
     out: str
     err: str
 
 
-def run(
-    *arguments: str | Path,
-    stdin: bytes = b"",
-    folder: Path | None = None,
-    environment: Mapping[str, str] | None = None,
+def run(*arguments: str | Path, stdin: bytes = b"", charset: str = "utf-8") -> Done:
+    """Run the command line in this process."""
+    runner = CliRunner(charset=charset, env={"FORCE_COLOR": None, "TTY_COMPATIBLE": None})
+    result = runner.invoke(main, list(map(str, arguments)), input=stdin, catch_exceptions=False)
+    return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def run_process(
+    *arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None
 ) -> Done:
-    """Run the command line to its end."""
+    """Run the command line in a process of its own."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)],
-        input=stdin,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         cwd=folder,
-        env={**_ENVIRONMENT, **(environment or {})},
+        env={**ENVIRONMENT, **(environment or {})},
         timeout=60,
         check=False,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def run_in_terminal(*arguments: str | Path, folder: Path) -> Done:
-    """Run the command line to its end, with a terminal for what it says beside its output."""
+def run_in_terminal(*arguments: str | Path) -> Done:
+    """Run the command line in a process whose stderr is a terminal."""
     ours, theirs = os.openpty()
-    with open(ours, "rb", buffering=0) as screen:
-        with subprocess.Popen(
+    with (
+        open(ours, "rb", buffering=0) as screen,
+        subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=theirs,
-            cwd=folder,
-            env=_ENVIRONMENT,
-        ) as process:
-            os.close(theirs)
-            said = b""
-            with contextlib.suppress(OSError):  # EIO: the other end is closed
-                while part := screen.read(4096):
-                    said += part
-            assert process.stdout is not None
-            out = process.stdout.read()
-        return Done(process.returncode, out.decode(), said.decode())
+            env=ENVIRONMENT,
+        ) as process,
+    ):
+        os.close(theirs)
+        err = b""
+        with contextlib.suppress(OSError):  # EIO: the other end is closed
+            while chunk := screen.read(4096):
+                err += chunk
+        assert process.stdout is not None
+        out = process.stdout.read()
+    return Done(process.returncode, out.decode(), err.decode())
 
 
 class Served(NamedTuple):
@@ -82,14 +92,18 @@ class Served(NamedTuple):
     log: Path
 
     def interrupt(self) -> int:
-        """Press Ctrl-C, and wait; gives the exit code."""
+        """Press Ctrl-C, and return the exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=30)
+
+    def worker_ids(self) -> set[int]:
+        """Return the processes that served, by uvicorn's log."""
+        return set(map(int, re.findall(r"Started server process \[(\d+)\]", self.log.read_text())))
 
 
 @contextlib.contextmanager
 def serve(folder: Path, *arguments: str) -> Iterator[Served]:
-    """``serve`` from a folder, ready to be called, for the length of a ``with`` block."""
+    """Run ``serve`` in a folder, for the length of a ``with`` block."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     log = folder / "serve.log"
@@ -97,7 +111,7 @@ def serve(folder: Path, *arguments: str) -> Iterator[Served]:
         process = subprocess.Popen(
             [*COMMAND, "serve", *arguments, "--port", str(port)],
             cwd=folder,
-            env=_ENVIRONMENT,
+            env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -117,8 +131,3 @@ def serve(folder: Path, *arguments: str) -> Iterator[Served]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def worker_ids(log: Path) -> set[int]:
-    """The processes that served, as uvicorn's log has them."""
-    return set(map(int, re.findall(r"Started server process \[(\d+)\]", log.read_text())))

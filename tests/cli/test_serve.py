@@ -1,24 +1,23 @@
-"""``serve``: apps in binary mode without a change to their code, and settings as text."""
+"""``serve``: apps in binary mode without a change to their code."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from binary_middleware import packb, unpackb
-from binary_middleware.cli.byte_sizes import format_size, parse_size
-from binary_middleware.cli.settings import Settings, parse_route, read_pyproject
-from tests.cli.shell import run, serve, worker_ids
+from binary_middleware.cli._serve import VARIABLE, make_app
+from tests.cli.shell import run, run_process, serve
 
 STARLETTE = """
 import json
@@ -33,9 +32,9 @@ async def echo(request: Request):
 
 async def document(request: Request):
     body = {"application/json": {}}
-    answer = {"200": {"description": "", "content": body}}
+    response = {"200": {"description": "", "content": body}}
     return JSONResponse({"openapi": "3.1.0", "info": {"title": "", "version": ""},
-        "paths": {"/echo": {"post": {"requestBody": {"content": body}, "responses": answer}}}})
+        "paths": {"/echo": {"post": {"requestBody": {"content": body}, "responses": response}}}})
 
 routes = [Route("/echo", echo, methods=["POST"]), Route("/other", echo, methods=["POST"]),
     Route("/document", document)]
@@ -48,6 +47,13 @@ def wsgi(environ, start_response):
     body = environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps({"got": json.loads(body)}).encode()]
+
+class Old:
+    def __init__(self, scope):
+        self.scope = scope
+
+    async def __call__(self, receive, send):
+        await app(self.scope, receive, send)
 
 number = 3
 """
@@ -69,29 +75,62 @@ async def kind(signal: Signal) -> Signal:
     return signal
 """
 
+OWN = """
+from fast import app
+from binary_middleware.fastapi import add_binary_mode
+add_binary_mode(app, max_body_size=100)
+"""
+
+PYPROJECT = """
+[tool.binary_middleware]
+arrays = "map"
+max_body_size = "2 B"
+
+[[tool.binary_middleware.rules]]
+path = "/echo"
+mode = "off"
+"""
+
 MSGPACK = {"Content-Type": "application/msgpack"}
 ARRAY = np.arange(3, dtype="f4")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "star.py").write_text(STARLETTE)
-    (tmp_path / "fast.py").write_text(FASTAPI)
-    return tmp_path
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The working directory, with apps to serve."""
+    for name, code in (
+        ("star", STARLETTE),
+        ("fast", FASTAPI),
+        ("own", OWN),
+        ("broken", "raise ValueError('of mine')"),
+        ("lost", "import is_not_there"),
+    ):
+        (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(VARIABLE, "")
+    yield tmp_path
+    for name in ("star", "fast", "own"):
+        sys.modules.pop(name, None)
 
 
-def post(url: str, document: Any, **headers: str) -> httpx2.Response:
-    return httpx2.post(url, content=packb(document), headers=MSGPACK | headers, timeout=30)
+def announce(name: str, is_factory: bool = False, interface: str = "auto", **options: Any) -> None:
+    """Tell this process what to serve, as ``serve`` tells those of uvicorn."""
+    os.environ[VARIABLE] = json.dumps((name, is_factory, interface, options))
 
 
-# -- apps ------------------------------------------------------------------------------------------
+def post(url: str, document: Any) -> httpx2.Response:
+    return httpx2.post(url, content=packb(document), headers=MSGPACK, timeout=30)
+
+
+# -- with uvicorn ----------------------------------------------------------------------------------
 
 
 def test_a_fastapi_app_gets_the_object_lane(folder: Path) -> None:
     with serve(folder, "fast:app") as served:
-        answer = post(f"{served.url}/kind", {"samples": ARRAY})
-        assert answer.headers["content-type"] == "application/msgpack"
-        np.testing.assert_array_equal(unpackb(answer.content)["samples"], ARRAY + 1)
+        response = post(f"{served.url}/kind", {"samples": ARRAY})
+        assert response.headers["content-type"] == "application/msgpack"
+        np.testing.assert_array_equal(unpackb(response.content)["samples"], ARRAY + 1)
         document = httpx2.get(f"{served.url}/openapi.json").json()
         content = document["paths"]["/kind"]["post"]["requestBody"]["content"]
         assert "application/msgpack" in content
@@ -99,15 +138,15 @@ def test_a_fastapi_app_gets_the_object_lane(folder: Path) -> None:
         assert "Traceback" not in served.log.read_text()
 
 
-def test_any_other_app_speaks_json(folder: Path) -> None:
+def test_any_other_app_receives_json(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text(PYPROJECT)
     options = (
-        "--max-body-size", "1kB", "--arrays", "map", "--openapi-path", "/document",
+        "--max-body-size", "1kB", "--openapi-path", "/document",
         "--media-type", "application/x-own", "--media-type", "application/msgpack",
-        "--route", "POST /other mode=require",
+        "--rule", "POST /other mode=require",
     )  # fmt: skip
     with serve(folder, "star:app", *options) as served:
-        answer = post(f"{served.url}/echo", {"a": ARRAY})
-        got = unpackb(answer.content)["got"]["a"]
+        got = unpackb(post(f"{served.url}/echo", {"a": ARRAY}).content)["got"]["a"]
         assert {**got, "data": bytes(got["data"])} == {
             "shape": [3], "dtype": "float32", "data": ARRAY.tobytes()
         }  # fmt: skip
@@ -117,37 +156,17 @@ def test_any_other_app_speaks_json(folder: Path) -> None:
         document = httpx2.get(f"{served.url}/document").json()
         content = document["paths"]["/echo"]["post"]["requestBody"]["content"]
         assert {"application/json", "application/x-own"} <= content.keys()
-        assert served.interrupt() == 0
-        assert "Traceback" not in served.log.read_text()
-
-
-def test_a_factory_and_an_app_of_wsgi(folder: Path) -> None:
-    with serve(folder, "star:make", "--factory") as served:
-        assert unpackb(post(f"{served.url}/echo", [1]).content)["got"] == [1]
-    with serve(folder, "star:wsgi", "--interface", "wsgi") as served:
-        assert unpackb(post(f"{served.url}/", {"b": b"ab"}).content) == {"got": {"b": "YWI="}}
-
-
-def test_an_app_that_is_binary_already_keeps_its_own_settings(folder: Path) -> None:
-    more = (
-        "\nfrom binary_middleware.fastapi import add_binary_mode\n"
-        "add_binary_mode(app, max_body_size=100)\n"
-    )
-    (folder / "own.py").write_text(FASTAPI + more)
-    with serve(folder, "own:app") as served:
-        assert post(f"{served.url}/kind", {"samples": ARRAY}).status_code == 200
-        assert post(f"{served.url}/kind", {"samples": np.zeros(100)}).status_code == 413
 
 
 def test_several_workers(folder: Path) -> None:
     with serve(folder, "star:app", "--workers", "2", "--max-body-size", "100") as served:
-        answer = unpackb(post(f"{served.url}/echo", [1]).content)
-        assert answer["pid"] != served.process.pid
+        document = unpackb(post(f"{served.url}/echo", [1]).content)
+        assert document["pid"] != served.process.pid
         deadline = time.monotonic() + 30
-        while len(worker_ids(served.log)) < 2:
+        while len(served.worker_ids()) < 2:
             assert time.monotonic() < deadline, served.log.read_text()
             time.sleep(0.05)
-        assert answer["pid"] in worker_ids(served.log)
+        assert document["pid"] in served.worker_ids()
         assert post(f"{served.url}/echo", bytes(200)).status_code == 413
         assert served.interrupt() == 0
         assert "Traceback" not in served.log.read_text()
@@ -156,237 +175,121 @@ def test_several_workers(folder: Path) -> None:
 def test_reload(folder: Path) -> None:
     with serve(folder, "star:app", "--reload", "--reload-delay", "0.05") as served:
         assert "new" not in unpackb(post(f"{served.url}/echo", [1]).content)
-        source = STARLETTE.replace('"pid": os.getpid()', '"new": True')
         changed = folder / "star.py"
-        changed.write_text(source)
+        changed.write_text(STARLETTE.replace('"pid": os.getpid()', '"new": True'))
         os.utime(changed, (time.time() + 5, time.time() + 5))
         deadline = time.monotonic() + 60
         while True:
             assert time.monotonic() < deadline, served.log.read_text()
             try:
-                answer = unpackb(post(f"{served.url}/echo", [1]).content)
+                document = unpackb(post(f"{served.url}/echo", [1]).content)
             except httpx2.TransportError:
                 continue
-            if "new" in answer:
+            if "new" in document:
                 break
             time.sleep(0.1)
-        served.process.send_signal(signal.SIGINT)
-        assert served.process.wait(timeout=30) == 0
+        assert served.interrupt() == 0
         assert "Traceback" not in served.log.read_text()
 
 
-def test_the_command_line_wins_over_the_file(folder: Path) -> None:
-    (folder / "pyproject.toml").write_text(
-        """
-        [tool.binary_middleware]
-        mode = "require"
-        max_body_size = "100 B"
-        max_structure_size = 50
-
-        [[tool.binary_middleware.routes]]
-        path = "/other"
-        methods = ["POST"]
-        mode = "off"
-        """
-    )
-    with serve(folder, "star:app", "--max-body-size", "1KiB") as served:
-        assert httpx2.post(f"{served.url}/echo", json=1).status_code == 415
-        assert httpx2.post(f"{served.url}/other", json=1).status_code == 200
-        assert post(f"{served.url}/echo", bytes(200)).status_code == 200
-        assert post(f"{served.url}/echo", bytes(2000)).status_code == 413
-
-
-# -- mistakes --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["nope:app"], "Error: there is no module 'nope' in this folder"),
-        (["nope.inner:app"], "Error: there is no module 'nope.inner' in this folder"),
-        (["star"], "Error: 'star' must be MODULE:APP, such as app:app"),
-        (["star:nope"], 'Error: Attribute "nope" not found in module "star".'),
-        (["star:number"], "Error: star:number is no app: it cannot be called"),
-        (["star:app", "--route", "x"], "Error: 'x' is not a rule: '[METHOD,...] /path [opt"),
-        (["star:app", "--media-type", "application/json"], "Error: media_types: 'application/js"),
-        (["star:app", "--openapi-path", "x"], "Error: openapi_path must start with '/', not 'x'"),
-        (
-            ["star:app", "--max-body-size", "1", "--max-structure-size", "2"],
-            "Error: max_structure_size (2) is never reached: max_body_size is 1",
-        ),
-        (["fast:app", "--openapi-path", "/x"], "Error: openapi_path is for other apps"),
-        (["star:app", "--max-body-size", "12q"], "Error: Invalid value for '--max-body-size': '12"),
-    ],
-)
-def test_a_mistake_is_one_line(folder: Path, arguments: list[str], said: str) -> None:
-    done = run("serve", *arguments, "--port", "0", folder=folder)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.splitlines()[-1].startswith(said)
-    assert "Traceback" not in done.err
-
-
-def test_an_exception_of_the_app_keeps_its_traceback(folder: Path) -> None:
-    (folder / "broken.py").write_text("raise ValueError('of mine')")
-    done = run("serve", "broken:app", "--port", "0", folder=folder)
+def test_an_app_that_cannot_be_imported(folder: Path) -> None:
+    done = run_process("serve", "broken:app", "--port", "0", folder=folder)
     assert done.code == 1
     assert "broken.py" in done.err
-    assert done.err.endswith("ValueError: of mine\n")
-
-
-def test_workers_that_find_no_app_are_not_started_for_ever(folder: Path) -> None:
-    done = run("serve", "star:nope", "--workers", "2", "--port", "0", folder=folder)
+    assert done.err.endswith("ValueError: of mine\n")  # its traceback helps
+    done = run_process("serve", "star:nope", "--workers", "2", "--port", "0", folder=folder)
     assert 'Error: Attribute "nope" not found in module "star".' in done.err
     assert "Traceback" not in done.err
 
 
-# -- settings as text ------------------------------------------------------------------------------
+# -- the app that uvicorn makes --------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:Uvicorn's native WSGI:DeprecationWarning")
 @pytest.mark.parametrize(
-    ("text", "size"),
+    ("name", "is_factory", "interface"),
     [
-        ("0", 0), ("500", 500), ("64MiB", 64 * 2**20), ("10MB", 10**7), ("10 mb", 10**7),
-        ("1.5kB", 1500), ("0.5 GiB", 2**29), (" 2 TiB ", 2**41), ("7 b", 7), ("0.0015kb", 1),
-    ],
-)  # fmt: skip
-def test_sizes(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "-1", "1e6", "MiB", "1 XB", "1.2.3", "1,5", "nan", "٣"])
-def test_no_sizes(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a size"):
-        parse_size(text)
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1_000_000, "977 KiB"),
-        (1023 * 1024, "0.999 MiB"), (64 * 2**20, "64 MiB"), (3 * 2**29, "1.5 GiB"),
-        (2**41, "2 TiB"), (2**52, "4096 TiB"),
-    ],
-)  # fmt: skip
-def test_sizes_for_people(size: int, text: str) -> None:
-    assert format_size(size) == text
-
-
-def test_rules() -> None:
-    text = "POST,put /images/{name} mode=require max_body_size=10MB media_types=a/b,c/d"
-    assert parse_route(text) == {
-        "path": "/images/{name}",
-        "methods": ["POST", "put"],
-        "mode": "require",
-        "max_body_size": 10_000_000,
-        "media_types": ["a/b", "c/d"],
-    }
-    assert parse_route("/x copy_response=true") == {"path": "/x", "copy_response": True}
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "is not a rule"),
-        ("POST", "is not a rule"),
-        ("POST images", "is not a rule"),
-        ("/x mode", "must be option=value"),
-        ("/x mode=off mode=off", "each option once"),
-        ("/x path=/y", "the path of a rule stands before"),
-        ("/x methods=GET", "the methods of a rule stands before"),
-        ("/x mood=off", "unknown option 'mood'"),
-        ("/x mode=no", "mode must be one of"),
-        ("/x max_body_size=1q", "max_body_size: '1q' is not a size"),
-        ("/x copy_response=yes", "copy_response must be true or false, not 'yes'"),
-        ("/x on_exchange=print", "on_exchange is a function: it can be set in Python only"),
-        ("/{x:nope} mode=off", "cannot be read"),
+        ("star:app", False, "auto"),
+        ("star:make", True, "auto"),
+        ("star:wsgi", False, "wsgi"),
+        ("star:Old", False, "asgi2"),
     ],
 )
-def test_wrong_rules(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        parse_route(text)
+def test_every_interface(folder: Path, name: str, is_factory: bool, interface: str) -> None:
+    announce(name, is_factory, interface)
+    client = TestClient(make_app())
+    response = client.post("/echo", content=packb({"b": b"ab"}), headers=MSGPACK)
+    assert unpackb(response.content)["got"] == {"b": "YWI="}
+
+
+def test_an_app_with_binary_mode_keeps_its_own_settings(folder: Path) -> None:
+    announce("own:app", max_body_size=10_000)
+    client = TestClient(make_app())
+    for samples, status in ((ARRAY, 200), (np.zeros(100), 413)):
+        response = client.post("/kind", content=packb({"samples": samples}), headers=MSGPACK)
+        assert response.status_code == status
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("name", "options", "reason"),
     [
-        ("[tool", "pyproject.toml cannot be read"),
-        ("[tool]\nbinary_middleware = 3", "pyproject.toml, tool.binary_middleware: it must be a"),
-        ("[tool.binary_middleware]\nmood = 1", "unknown option 'mood'"),
-        ("[tool.binary_middleware]\nmax_body_size = 1.5", "must be a number of bytes"),
-        ("[tool.binary_middleware]\nopenapi_path = 1", "openapi_path must be a path, not 1"),
-        ("[tool.binary_middleware]\nroutes = 1", "routes must be tables"),
-        ("[[tool.binary_middleware.routes]]\nmode = 'off'", "route 1: it must have a path"),
-        (
-            "[[tool.binary_middleware.routes]]\npath = '/x'\nmethods = 'GET'",
-            "route 1: methods must be a list of names, not 'GET'",
-        ),
-        (
-            "[[tool.binary_middleware.routes]]\npath = '/x'\n"
-            "[[tool.binary_middleware.routes]]\npath = '/y'\nmood = 1",
-            "route 2: unknown option",
-        ),
+        ("star", {}, 'Import string "star" must be in format "<module>:<attribute>".'),
+        ("nope:app", {}, 'Could not import module "nope".'),
+        ("nope.inner:app", {}, "Could not import module 'nope'."),
+        ("star:nope", {}, 'Attribute "nope" not found in module "star".'),
+        ("star:number", {}, "star:number is not an app: it cannot be called"),
+        ("fast:app", {"openapi_path": "/x"}, "openapi_path is for other apps"),
     ],
 )
-def test_wrong_files(tmp_path: Path, text: str, said: str) -> None:
-    file = tmp_path / "pyproject.toml"
-    file.write_text(text)
-    with pytest.raises(ValueError, match=said):
-        read_pyproject(file)
-
-
-def test_a_file_that_says_nothing_of_it(tmp_path: Path) -> None:
-    file = tmp_path / "pyproject.toml"
-    assert read_pyproject(file) == Settings()
-    file.write_text("[project]\nname = 'x'")
-    assert read_pyproject(file) == Settings()
-
-
-def test_settings_travel_as_text(tmp_path: Path) -> None:
-    settings = Settings({"mode": "off"}, [parse_route("GET /x arrays=map")], "/document")
-    assert Settings.from_json(settings.to_json()) == settings
-    assert json.loads(settings.to_json())["openapi_path"] == "/document"
-    (rule,) = settings.rules()
-    assert rule.matches("/x", "GET")
-    assert not rule.matches("/x", "POST")
-
-
-# -- what is not installed -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("package", "arguments", "said"),
-    [
-        ("click", ["inspect", "-"], "the command line needs click"),
-        ("uvicorn", ["serve", "star:app"], "serve needs uvicorn"),
-        ("httpx", ["call", "http://127.0.0.1:1/"], "calls need httpx2"),
-    ],
-)
-def test_what_is_absent_is_named(
-    folder: Path, package: str, arguments: list[str], said: str
+def test_an_app_that_cannot_be_made(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    options: dict[str, Any],
+    reason: str,
 ) -> None:
-    # A package of that name that cannot be imported comes before the one that is installed.
-    absent = "import sys; raise ModuleNotFoundError('No module named ' + __name__, name=__name__)"
-    shadows = folder / "shadows"
-    shadows.mkdir()
-    for name in {package, "httpx2"} if package == "httpx" else {package}:
-        (shadows / f"{name}.py").write_text(absent)
-    path = os.pathsep.join([str(shadows), str(Path(__file__).parent.parent.parent)])
-    done = run(*arguments, folder=folder, environment={"PYTHONPATH": path})
-    assert done.code in (1, 2)
-    assert done.err == f"Error: {said}: pip install 'binary-middleware[cli]'\n"
+    announce(name, **options)
+    with pytest.raises(SystemExit) as caught:
+        make_app()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith(f"Error: {reason}")
 
 
-def test_help_names_every_command_and_imports_none() -> None:
-    done = run("--help")
-    assert done.code == 0
-    for name in ("serve", "call", "inspect", "bench"):
-        assert f"  {name} " in done.out
-    code = (
-        "import sys; sys.argv[1:] = ['--help']\n"
-        "from binary_middleware.cli import main\n"
-        "try: main()\n"
-        "finally: print(*sys.modules)"
+def test_an_import_of_the_app_that_fails_keeps_its_traceback(folder: Path) -> None:
+    announce("lost:app")
+    with pytest.raises(ModuleNotFoundError, match="is_not_there"):
+        make_app()
+
+
+# -- mistakes before that --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "Missing argument 'MODULE:APP'."),
+        (["star:app", "--rule", "x"], "Invalid value for '--rule': 'x' is not a rule: '[METHOD"),
+        (["star:app", "--rule", "/{x:nope} mode=off"], "the path '/{x:nope}' cannot be read"),
+        (["star:app", "--media-type", "application/json"], "media_types: 'application/json' is"),
+        (["star:app", "--openapi-path", "x"], "openapi_path must start with '/', not 'x'"),
+        (
+            ["star:app", "--max-body-size", "1", "--max-structure-size", "2"],
+            "max_structure_size (2) is never reached: max_body_size is 1",
+        ),
+        (["star:app", "--max-body-size", "12q"], "Invalid value for '--max-body-size': '12q' is"),
+        (["star:app", "--mode", "x"], "Invalid value for '--mode': 'x' is not one of"),
+    ],
+)
+def test_a_mistake_is_one_line(folder: Path, arguments: list[str], reason: str) -> None:
+    done = run("serve", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[-1].startswith(f"Error: {reason}")
+
+
+def test_a_mistake_in_the_file_names_its_place(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text("[tool.binary_middleware]\nmood = 1")
+    done = run("serve", "star:app")
+    assert done.code == 2
+    assert done.err.endswith(
+        "Error: pyproject.toml, [tool.binary_middleware]: mood: Extra inputs are not permitted\n"
     )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    assert "binary_middleware.cli.group" in loaded.split()
-    assert not {"uvicorn", "httpx2", "httpx", "fastapi"} & set(loaded.split())

@@ -1,4 +1,4 @@
-"""The document of a request, put together from the options of the command line."""
+"""The document of a request, made of the options of the command line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from typing import Any
 import click
 import numpy as np
 
-from binary_middleware.cli.mistakes import Mistake
-from binary_middleware.client._core import NO_DOCUMENT
 from binary_middleware.errors import BinaryError
 from binary_middleware.formats.json import from_json
 
 
 def document_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that a document is made of; the command gets ``members``, ``npy`` and so on."""
+    """Add the options that a document is made of, the arguments of :func:`make_document`."""
     for decorate in (
         click.option(
             "--file",
@@ -45,18 +43,18 @@ def document_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def document_of(
+def make_document(
     members: Iterable[str], json_file: str | None, npy: Iterable[str], files: Iterable[str]
-) -> Any:
-    """The document, ``NO_DOCUMENT`` if nothing was given for one.
+) -> tuple[Any, ...]:
+    """Return the document in a tuple, which is empty if nothing was given for one.
 
     ``--npy`` and ``--file`` without a name are the whole document. Dots in a name lead into maps:
     ``signal.rate=8000`` is a member of the member ``signal``.
 
     Raises:
-        Mistake: a file cannot be read, a name is given twice, or the like.
+        click.UsageError: A file cannot be read, or the parts contradict each other.
     """
-    named: list[tuple[str, Any]] = [_member(text) for text in members]
+    named: list[tuple[str, Any]] = [_parse_member(text) for text in members]
     whole: list[Any] = [] if json_file is None else [_read_json(json_file)]
     for texts, read in ((npy, _read_arrays), (files, _read_bytes)):
         for text in texts:
@@ -66,21 +64,21 @@ def document_of(
             else:
                 whole.append(read(text))
     if len(whole) > 1:
-        raise Mistake("two things cannot both be the whole document: write NAME=FILE")
+        raise click.UsageError("two options give the whole document; write NAME=FILE")
     if not named:
-        return whole[0] if whole else NO_DOCUMENT
+        return tuple(whole)
     document = whole[0] if whole else {}
     if not isinstance(document, dict):
-        raise Mistake("members can only be added to a document that is a map")
+        raise click.UsageError("members can only be added to a document that is a map")
     for name, value in named:
         _add(document, name, value)
-    return document
+    return (document,)
 
 
-def _member(text: str) -> tuple[str, Any]:
+def _parse_member(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise Mistake(f"{text!r} must be KEY=VALUE")
+        raise click.UsageError(f"{text!r} must be KEY=VALUE")
     try:
         return name, json.loads(value)
     except (ValueError, RecursionError):
@@ -92,9 +90,9 @@ def _add(document: dict[str, Any], name: str, value: Any) -> None:
     for step in path:
         document = document.setdefault(step, {})
         if not isinstance(document, dict):
-            raise Mistake(f"{name}: {step} is there already, and is no map")
+            raise click.UsageError(f"{name}: {step} is already there, and is not a map")
     if last in document:
-        raise Mistake(f"{name} is given twice")
+        raise click.UsageError(f"{name} is given twice")
     document[last] = value
 
 
@@ -102,14 +100,14 @@ def _read_json(file: str) -> Any:
     try:
         return from_json(_read_bytes(file) if file != "-" else sys.stdin.buffer.read())
     except BinaryError as exc:
-        raise Mistake(f"{file}: {str(exc).replace('the body', 'it')}") from exc
+        raise click.UsageError(f"{file}: {str(exc).replace('the body', 'it')}") from exc
 
 
 def _read_bytes(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
     except OSError as exc:
-        raise Mistake(f"{file} cannot be read: {exc.strerror}") from exc
+        raise click.UsageError(f"cannot read {file}: {exc.strerror}") from exc
 
 
 def _read_arrays(file: str) -> Any:
@@ -120,6 +118,6 @@ def _read_arrays(file: str) -> Any:
         with loaded:
             return dict(loaded)
     except OSError as exc:
-        raise Mistake(f"{file} cannot be read: {exc.strerror or exc}") from exc
-    except Exception as exc:  # numpy and zipfile raise all kinds for a file that is not one
-        raise Mistake(f"{file} is no .npy or .npz file without pickles") from exc
+        raise click.UsageError(f"cannot read {file}: {exc.strerror or exc}") from exc
+    except Exception as exc:  # numpy and zipfile raise many kinds for other files
+        raise click.UsageError(f"{file} is not a .npy or .npz file without pickles") from exc
