@@ -23,13 +23,13 @@ CODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
 
 
 def start(status: int = 200, fields: Fields = (), **more: Any) -> Message:
-    """The message that starts an answer."""
+    """The message that starts a response."""
     headers = [(name.encode(), value.encode("latin-1")) for name, value in fields]
     return {"type": "http.response.start", "status": status, "headers": headers, **more}
 
 
 def body(data: bytes = b"", *, more_body: bool = False) -> Message:
-    """A message with a piece of an answer's body."""
+    """A message with a piece of a response's body."""
     return {"type": "http.response.body", "body": data, "more_body": more_body}
 
 
@@ -61,13 +61,13 @@ def sends(*messages: Message) -> ASGIApp:
     return app
 
 
-def answers_bytes(data: bytes, content_type: str | None = JSON, /, **more: Any) -> ASGIApp:
-    """Answers with this body under its Content-Length.
+def responds_with_bytes(data: bytes, content_type: str | None = JSON, /, **more: Any) -> ASGIApp:
+    """Respond with this body under its Content-Length.
 
     Args:
         data: the body.
         content_type: ``None`` for none.
-        more: ``status``, or header fields by name.
+        more: ``status``, or headers by name.
     """
     status = more.pop("status", 200)
     fields = [] if content_type is None else [("content-type", content_type)]
@@ -77,13 +77,13 @@ def answers_bytes(data: bytes, content_type: str | None = JSON, /, **more: Any) 
     return sends(start(status, tuple(fields)), body(data))
 
 
-def answers(document: Any, content_type: str = JSON, /, **more: Any) -> ASGIApp:
-    """Answers with a document in JSON; ``more`` as for :func:`answers_bytes`."""
-    return answers_bytes(text(document), content_type, **more)
+def responds(document: Any, content_type: str = JSON, /, **more: Any) -> ASGIApp:
+    """Respond with a document in JSON; ``more`` as for :func:`responds_with_bytes`."""
+    return responds_with_bytes(text(document), content_type, **more)
 
 
 def streams(chunks: Sequence[bytes], content_type: str = JSON, /, **fields: str) -> ASGIApp:
-    """Answers in chunks, without a Content-Length."""
+    """Respond in chunks, without a Content-Length."""
     named = tuple((name.replace("_", "-"), value) for name, value in fields.items())
     return sends(
         start(fields=(("content-type", content_type), *named)),
@@ -93,7 +93,7 @@ def streams(chunks: Sequence[bytes], content_type: str = JSON, /, **fields: str)
 
 
 def streams_in_step(chunks: Sequence[bytes], content_type: str) -> ASGIApp:
-    """Answers in chunks, and waits with each until the client has what was sent before it."""
+    """Respond in chunks, and waits with each until the client has what was sent before it."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await read(receive)
@@ -109,7 +109,7 @@ def streams_in_step(chunks: Sequence[bytes], content_type: str) -> ASGIApp:
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the JSON that it received, byte for byte."""
+    """Respond with the JSON that it received, byte for byte."""
     data = await read(receive)
     if data is not None:
         fields = (("content-type", JSON), ("content-length", str(len(data))))
@@ -128,17 +128,17 @@ async def echo_together(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def ignores_the_body(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers without a look at the body."""
-    await answers_now(receive, send, 200)
+    """Respond without a look at the body."""
+    await responds_now(receive, send, 200)
 
 
 async def refuses_everybody(scope: Scope, receive: Receive, send: Send) -> None:
     """401, without a look at the body."""
-    await answers_now(receive, send, 401)
+    await responds_now(receive, send, 401)
 
 
-async def answers_now(receive: Receive, send: Send, status: int) -> None:
-    """A small JSON answer with this status, whatever the request."""
+async def responds_now(receive: Receive, send: Send, status: int) -> None:
+    """A small JSON response with this status, whatever the request."""
     data = text({"status": status})
     fields = (("content-type", JSON), ("content-length", str(len(data))))
     await send(start(status, fields))
@@ -163,19 +163,19 @@ def raises(exception: Exception, *before: Message) -> ASGIApp:
 
 
 async def catches_what_receive_raises(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers itself when its ``receive`` raises, as frameworks do."""
+    """Respond itself when its ``receive`` raises, as frameworks do."""
     try:
         await receive()
         status = 200
     except Exception:
         status = 500
-    await answers_now(receive, send, status)
+    await responds_now(receive, send, status)
 
 
 async def only_json(scope: Scope, receive: Receive, send: Send) -> None:
     """Negotiates by itself: 406 to those who do not name JSON."""
     accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
-    await answers_now(receive, send, 200 if b"application/json" in accept else 406)
+    await responds_now(receive, send, 200 if b"application/json" in accept else 406)
 
 
 # -- conditional requests ---------------------------------------------------------------------
@@ -191,9 +191,9 @@ def conditional(document: Any, tag: str, content_type: str = JSON, /, **more: st
     that is absent. The date is compared as the text that it is.
     """
     fresh = sends(start(304, (("etag", tag),)), body())
-    failed = answers({"error": "precondition"}, status=412)
+    failed = responds({"error": "precondition"}, status=412)
     data = text(document) if content_type == JSON else document
-    whole = answers_bytes(data, content_type, etag=tag, last_modified=LAST_MODIFIED, **more)
+    whole = responds_with_bytes(data, content_type, etag=tag, last_modified=LAST_MODIFIED, **more)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         def sent(name: str) -> str | None:

@@ -18,11 +18,11 @@ def _shown(name: str, value: str | None) -> str:
     return f"no {title}" if value is None else f"{title}: {value}"
 
 
-# -- the answer -------------------------------------------------------------------------------
+# -- the response -------------------------------------------------------------------------------
 
 
 def status(code: int) -> Expectation:
-    """The answer has this status."""
+    """Check that the response has this status."""
 
     def check(seen: Seen) -> None:
         if seen.status != code:
@@ -32,7 +32,7 @@ def status(code: int) -> Expectation:
 
 
 def field(name: str, value: str | None) -> Expectation:
-    """A header field has this value, lines joined; with ``None`` it is not there."""
+    """A header has this value, lines joined; with ``None`` it is not there."""
 
     def check(seen: Seen) -> None:
         if seen.field(name) != value:
@@ -42,7 +42,7 @@ def field(name: str, value: str | None) -> Expectation:
 
 
 def lines(name: str, *values: str) -> Expectation:
-    """A header field comes in these lines."""
+    """A header comes in these lines."""
 
     def check(seen: Seen) -> None:
         if seen.lines(name) != list(values):
@@ -63,7 +63,7 @@ def vary(*names: str) -> Expectation:
 
 
 def is_msgpack(value: Any, media_type: str | None = MSGPACK) -> Expectation:
-    """The answer is this document in msgpack, and labelled so; with ``None``, by any name."""
+    """Check that the response is this document, labelled ``media_type`` or any msgpack type."""
 
     def check(seen: Seen) -> None:
         _check_label(seen, media_type)
@@ -79,7 +79,7 @@ def is_msgpack(value: Any, media_type: str | None = MSGPACK) -> Expectation:
 
 
 def is_json(value: Any, media_type: str = JSON) -> Expectation:
-    """The answer is this document in JSON, and labelled so."""
+    """Check that the response is this document in JSON, and labelled so."""
 
     def check(seen: Seen) -> None:
         _check_label(seen, media_type)
@@ -115,13 +115,13 @@ def as_written(body: bytes, content_type: str | None) -> Expectation:
 
 
 def no_body(seen: Seen) -> None:
-    """The answer has no body."""
+    """Check that the response has no body."""
     if seen.body:
         raise Unmet(f"a body of {len(seen.body)} bytes")
 
 
 def interim(*statuses: int) -> Expectation:
-    """These 1xx answers come before the final one."""
+    """These 1xx responses come before the final one."""
 
     def check(seen: Seen) -> None:
         if seen.interim != list(statuses):
@@ -131,7 +131,7 @@ def interim(*statuses: int) -> Expectation:
 
 
 def problem(code: int, media_type: str) -> Expectation:
-    """The answer is problem details (RFC 9457) for this status."""
+    """Check that the response is problem details (RFC 9457) for this status."""
 
     def check(seen: Seen) -> None:
         status(code)(seen)
@@ -211,7 +211,7 @@ def app_received_bytes(body: bytes) -> Expectation:
 
 
 def app_saw(name: str, *values: str) -> Expectation:
-    """The app saw a header field in these lines; with none of them, it saw no such field."""
+    """The app saw a header in these lines; with none of them, it saw no such field."""
 
     def check(seen: Seen) -> None:
         found = seen.witness.app_fields(name)

@@ -24,22 +24,22 @@ class InProcess:
     def ask(self, app: ASGIApp, requests: Sequence[Request]) -> list[Seen]:
         """Send the requests, all at once, and wait for what comes of them."""
         witnesses = [Witness() for _ in requests]
-        answers = [
+        exchanged = [
             Seen(request, witness) for request, witness in zip(requests, witnesses, strict=True)
         ]
 
         async def run() -> None:
             with anyio.move_on_after(DEADLINE) as deadline:
                 async with anyio.create_task_group() as group:
-                    for seen in answers:
+                    for seen in exchanged:
                         seen.witness.companions = witnesses
                         group.start_soon(_exchange, app, seen)
             if deadline.cancelled_caught:
-                for seen in answers:
+                for seen in exchanged:
                     seen.fault = HANGS
 
         anyio.run(run)
-        return answers
+        return exchanged
 
 
 async def _exchange(app: ASGIApp, seen: Seen) -> None:
@@ -60,7 +60,7 @@ async def _exchange(app: ASGIApp, seen: Seen) -> None:
             handed_over += len(message.get("body", b""))
             return message
         if request.leaves == "never":
-            # As a server does: nothing to tell until the answer is complete.
+            # As a server does: nothing to tell until the response is complete.
             await answered.wait()
         return {"type": "http.disconnect"}
 
@@ -118,11 +118,11 @@ def _fault(seen: Seen, starts: list[Message], ends: list[Message]) -> str:
     if seen.request.leaves != "never":
         return ""
     if len(starts) != 1:
-        return "answers twice" if starts else "no answer"
+        return "responds twice" if starts else "no response"
     if not ends or ends[-1].get("more_body", False):
-        return "the answer never ends"
+        return "the response never ends"
     if any(not message.get("more_body", False) for message in ends[:-1]):
-        return "goes on after the end of the answer"
+        return "goes on after the end of the response"
     if seen.messages.index(starts[0]) > seen.messages.index(ends[0]):
         return "the body comes before the start"
     for name in ("content-length", "content-type", "etag"):

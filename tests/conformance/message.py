@@ -1,4 +1,4 @@
-"""A request, and what was seen of its answer; the same for every transport."""
+"""A request, and what was seen of its response; the same for every transport."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Request:
 
     Attributes:
         method: the method.
-        fields: header fields. Host, and what frames the body, come by themselves.
+        fields: headers. Host, and what frames the body, come by themselves.
         body: the body, in one piece under a Content-Length, or in chunks without one.
         path: the path, behind ``root_path``.
         root_path: what a proxy cut off.
-        leaves: whether, and when, the client goes away without waiting for an answer.
+        leaves: whether, and when, the client goes away without waiting for a response.
         in_step: whether the client waits with each chunk until the app has the one before.
-        is_late: whether the client waits with its body until the body of the answer has begun.
+        is_late: whether the client waits with its body until the body of the response has begun.
         expects_100: whether the client waits for 100 Continue with its body.
         extensions: those that the server offers; on ASGI only.
     """
@@ -56,7 +56,7 @@ class Request:
 
     @property
     def all_fields(self) -> Fields:
-        """The header fields as a server gets them."""
+        """The headers as a server gets them."""
         names = {name for name, _ in self.fields}
         fields = self.fields if "host" in names else (("host", "testserver"), *self.fields)
         if self.expects_100:
@@ -80,13 +80,13 @@ class Seen:
     Attributes:
         request: the request.
         witness: what the app saw, and what it raised.
-        status: the status of the answer, 0 if none came.
-        fields: its header fields, names in lower case.
+        status: the status of the response, 0 if none came.
+        fields: its headers, names in lower case.
         body: its body, as it came; empty for HEAD, as a server drops it.
         trailers: the trailer fields.
-        interim: the statuses of 1xx answers before it.
+        interim: the statuses of 1xx responses before it.
         messages: what was sent on ASGI; empty on a socket.
-        fault: what is wrong with the answer as HTTP, whatever it says; empty if nothing is.
+        fault: what is wrong with the response as HTTP, whatever it says; empty if nothing is.
     """
 
     request: Request
@@ -100,11 +100,11 @@ class Seen:
     fault: str = ""
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a header field, in their order."""
+        """The lines of a header, in their order."""
         return [value for key, value in self.fields if key == name]
 
     def field(self, name: str) -> str | None:
-        """A header field, several lines joined; ``None`` if there is none."""
+        """A header, several lines joined; ``None`` if there is none."""
         lines = self.lines(name)
         return ", ".join(lines) if lines else None
 
@@ -119,7 +119,7 @@ class Seen:
 
 
 def fields(**named: str | Sequence[str] | None) -> Fields:
-    """Header fields: ``if_match="*"`` is ``If-Match: *``; several values are several lines."""
+    """Headers: ``if_match="*"`` is ``If-Match: *``; several values are several lines."""
     found: list[tuple[str, str]] = []
     for name, value in named.items():
         lines = () if value is None else (value,) if isinstance(value, str) else value
@@ -128,7 +128,7 @@ def fields(**named: str | Sequence[str] | None) -> Fields:
 
 
 def get(**named: str | Sequence[str] | None) -> Request:
-    """A GET with these header fields."""
+    """A GET with these headers."""
     return Request("GET", fields(**named))
 
 

@@ -1,4 +1,4 @@
-"""Exchanges over a real uvicorn, read by h11, which tells of every part of an answer."""
+"""Exchanges over a real uvicorn, read by h11, which tells of every part of a response."""
 
 from __future__ import annotations
 
@@ -72,16 +72,16 @@ class OverSocket:
     def ask(self, app: ASGIApp, requests: Sequence[Request]) -> list[Seen]:
         """Send the requests, all at once, and wait for what comes of them."""
         witnesses = [Witness() for _ in requests]
-        answers = []
+        exchanged = []
         for request, witness in zip(requests, witnesses, strict=True):
             witness.companions = witnesses
-            answers.append(Seen(request, witness))
-        if len(answers) == 1:
-            self._exchange(app, answers[0])
+            exchanged.append(Seen(request, witness))
+        if len(exchanged) == 1:
+            self._exchange(app, exchanged[0])
         else:
-            with ThreadPoolExecutor(len(answers)) as threads:
-                list(threads.map(lambda seen: self._exchange(app, seen), answers))
-        return answers
+            with ThreadPoolExecutor(len(exchanged)) as threads:
+                list(threads.map(lambda seen: self._exchange(app, seen), exchanged))
+        return exchanged
 
     def _exchange(self, app: ASGIApp, seen: Seen) -> None:
         with self._switchboard.connected(app, seen) as target:
@@ -92,7 +92,7 @@ class OverSocket:
                     seen.fault = HELD_BACK
                 except TimeoutError:
                     seen.fault = HANGS
-            # An exception may come after the answer, or after the client is gone.
+            # An exception may come after the response, or after the client is gone.
             if not seen.witness.finished.wait(DEADLINE):
                 seen.fault = HANGS
 
@@ -154,7 +154,7 @@ class _Client:
             self._send(h11.EndOfMessage())
 
     def _read_interim(self) -> bool:
-        """Wait for 100 Continue; not if the final answer comes instead, which is noted."""
+        """Wait for 100 Continue; not if the final response comes instead, which is noted."""
         event = self._next_event()
         if isinstance(event, h11.InformationalResponse):
             self._seen.interim.append(event.status_code)
@@ -168,10 +168,10 @@ class _Client:
                 self._note(event)
             self._note(event)
         except (h11.RemoteProtocolError, ConnectionError):
-            self._seen.fault = "the answer is cut off" if self._seen.status else "no answer"
+            self._seen.fault = "the response is cut off" if self._seen.status else "no response"
             return
         if self._h11.trailing_data[0] or (not self._seen.request.is_late and self._follows()):
-            self._seen.fault = "bytes follow the answer"
+            self._seen.fault = "bytes follow the response"
 
     def _follows(self) -> bool:
         with contextlib.suppress(ConnectionError):

@@ -23,13 +23,13 @@ Whatever an app does over HTTP must keep working with the middleware around it. 
 is written down as {count} rules in [`tests/conformance`](../tests/conformance/topics), each of
 them an app, a request and what must be seen. A rule is tried message by message on ASGI and,
 wherever it can be seen there, over sockets to uvicorn with either of its HTTP implementations.
-Of each answer it is checked besides that nothing raised, and that it is complete and as long as
+Of each response it is checked besides that nothing raised, and that it is complete and as long as
 it says. The tests of this package pass all rules.
 
 The other column is [msgpack-asgi], which has the same aim, and is a single small file.
 
 - *fails* says what happened instead; *raises* is an exception that comes out of the app, for
-  which a server answers 500 or cuts the answer off.
+  which a server responds with 500 or cuts the response off.
 - *differs* is for rules that no standard makes, but this package: what happened may be as good.
 - *n/a* is for options and extensions of this package.
 

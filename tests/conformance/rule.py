@@ -1,4 +1,4 @@
-"""What a rule is: an app, a request, and what must be seen of the answer."""
+"""What a rule is: an app, a request, and what must be seen of the response."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Crashed(Unmet):
 
 
 class Transport(Protocol):
-    """How a request reaches an app, and its answer the client."""
+    """How a request reaches an app, and its response the client."""
 
     def ask(self, app: ASGIApp, requests: Sequence[Request]) -> list[Seen]:
         """Send the requests, all at once, and wait for what comes of them."""
@@ -49,8 +49,8 @@ class Rule:
         title: the rule, as a sentence.
         reference: where it comes from, such as ``RFC 9110 §12.5.1``.
         app: the app under test.
-        request: the request, or what makes it of the answer to ``after``.
-        expect: what must be seen. That nothing raises, and that the answer is complete and as
+        request: the request, or what makes it of the response to ``after``.
+        expect: what must be seen. That nothing raises, and that the response is complete and as
             long as it says, is expected always.
         after: a request that is made before.
         alongside: requests that are made at the same time, with what is expected of each.
@@ -100,7 +100,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A rule that does not come down to one request and its answer; on ASGI.
+    """A rule that does not come down to one request and its response; on ASGI.
 
     Attributes:
         run: takes the middleware, and raises ``Unmet``.
@@ -165,7 +165,7 @@ def unmet(exc: BaseException) -> Unmet:
 
 
 def _sound(seen: Seen) -> Seen:
-    """``seen``, if nothing raised, and if the answer is complete and as long as it says."""
+    """``seen``, if nothing raised, and if the response is complete and as long as it says."""
     if seen.witness.exception is not None:
         raise unmet(seen.witness.exception)
     if seen.fault:

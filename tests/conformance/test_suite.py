@@ -10,10 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.conformance import in_process, over_socket, witness
 from tests.conformance.apps import (
-    answers,
     body,
     echo,
     raises,
+    responds,
     sends,
     start,
     streams_in_step,
@@ -74,12 +74,12 @@ def one(app: ASGIApp, *expect: Any, **more: Any) -> Rule:
 
 FOUND = [
     # what is found, a rule, a middleware
-    ("Content-Type: application/json", one(answers(DOCUMENT), is_msgpack(DOCUMENT)), plain),
-    ("another document", one(answers(DOCUMENT), is_json({"other": 1})), plain),
-    ("another document", one(answers(1), is_json(1.0)), plain),
-    ("status 200", one(answers(1), status(404)), plain),
+    ("Content-Type: application/json", one(responds(DOCUMENT), is_msgpack(DOCUMENT)), plain),
+    ("another document", one(responds(DOCUMENT), is_json({"other": 1})), plain),
+    ("another document", one(responds(1), is_json(1.0)), plain),
+    ("status 200", one(responds(1), status(404)), plain),
     ("raises `KeyError`", one(raises(KeyError())), plain),
-    ("KeyError of the app is lost", one(answers(1), raises=KeyError), plain),
+    ("KeyError of the app is lost", one(responds(1), raises=KeyError), plain),
     ("held back", one(streams_in_step([b"a", b"b"], "text/plain")), collecting),
     (
         f"the app is told {MSGPACK}",
@@ -88,7 +88,7 @@ FOUND = [
     ),
     (
         "status 200",
-        one(answers(1), status(200), alongside=[(get(), status(200)), (get(), status(500))]),
+        one(responds(1), status(200), alongside=[(get(), status(200)), (get(), status(500))]),
         plain,
     ),
 ]
@@ -113,12 +113,12 @@ def test_broken_rules_are_found(
 
 FAULTS = [
     # what is found on ASGI, an app, a middleware
-    ("Content-Length 64 of 63 bytes", answers(DOCUMENT), cutting),
-    ("no answer", sends(), plain),
-    ("the answer never ends", sends(JSON_START), plain),
-    ("the answer never ends", sends(JSON_START, body(b"1", more_body=True)), plain),
-    ("answers twice", sends(JSON_START, JSON_START, body(b"1")), plain),
-    ("goes on after the end of the answer", sends(JSON_START, body(b"1"), body(b"2")), plain),
+    ("Content-Length 64 of 63 bytes", responds(DOCUMENT), cutting),
+    ("no response", sends(), plain),
+    ("the response never ends", sends(JSON_START), plain),
+    ("the response never ends", sends(JSON_START, body(b"1", more_body=True)), plain),
+    ("responds twice", sends(JSON_START, JSON_START, body(b"1")), plain),
+    ("goes on after the end of the response", sends(JSON_START, body(b"1"), body(b"2")), plain),
     ("the body comes before the start", sends(body(b"1"), JSON_START), plain),
     ("a body with status 304", sends(start(304), body(b"1")), plain),
     (
@@ -130,7 +130,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("found", "app", "middleware"), FAULTS)
-def test_faults_of_an_answer_are_found(
+def test_faults_of_a_response_are_found(
     found: str, app: ASGIApp, middleware: Any, over: Mapping[str, Transport]
 ) -> None:
     with pytest.raises(Unmet) as caught:
@@ -139,14 +139,14 @@ def test_faults_of_an_answer_are_found(
 
 
 @pytest.mark.parametrize("name", ["httptools", "h11"])
-def test_answers_that_are_cut_off_are_found(name: str, over: Mapping[str, Transport]) -> None:
+def test_responses_that_are_cut_off_are_found(name: str, over: Mapping[str, Transport]) -> None:
     cut_off = sends(JSON_START, body(b"1", more_body=True))
-    with pytest.raises(Unmet, match="the answer is cut off"):
+    with pytest.raises(Unmet, match="the response is cut off"):
         one(cut_off).check(plain, over[name])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_apps_that_never_answer_are_found(
+def test_apps_that_never_respond_are_found(
     name: str, over: Mapping[str, Transport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(in_process, "DEADLINE", 0.1)
@@ -158,7 +158,7 @@ def test_apps_that_never_answer_are_found(
 def test_a_rule_is_judged_over_the_transports_on_which_it_is_seen(
     over: Mapping[str, Transport],
 ) -> None:
-    broken = one(answers(DOCUMENT), is_msgpack(DOCUMENT), seen_over=["socket"])
+    broken = one(responds(DOCUMENT), is_msgpack(DOCUMENT), seen_over=["socket"])
     assert not judge(broken, load(f"{__name__}:plain"), over).passed
     assert judge(broken, load(f"{__name__}:plain"), {"ASGI": over["ASGI"]}).passed
 

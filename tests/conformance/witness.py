@@ -37,10 +37,10 @@ class Witness:
 
     Attributes:
         scope: the app's; ``None`` as long as it has not run.
-        fields_at_first: the header fields that the app found when it was called; a middleware
+        fields_at_first: the headers that the app found when it was called; a middleware
             may go on changing those in the scope.
         received: what the app received.
-        client_has: bytes of the answer's body that have reached the client.
+        client_has: bytes of the response's body that have reached the client.
         exception: what came out of the outermost app.
         finished: whether that is done with the exchange.
         companions: the witnesses of exchanges that were begun together, this one among them.
@@ -73,7 +73,7 @@ class Witness:
         )
 
     def app_fields(self, name: str) -> list[str]:
-        """The lines of a header field that the app saw."""
+        """The lines of a header that the app saw."""
         return [
             value.decode("latin-1") for key, value in self.fields_at_first if key == name.encode()
         ]

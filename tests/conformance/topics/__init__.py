@@ -6,7 +6,6 @@ from typing import Final
 
 from tests.conformance.rule import AnyRule, Topic
 from tests.conformance.topics import (
-    answers,
     codings,
     entity_tags,
     exchanges,
@@ -14,6 +13,7 @@ from tests.conformance.topics import (
     other_middleware,
     our_own,
     requests,
+    responses,
     streams,
     values,
 )
@@ -23,13 +23,13 @@ TOPICS: Final[tuple[Topic, ...]] = (
     negotiation.MEDIA_TYPES,
     requests.REQUESTS,
     values.DOCUMENTS,
-    answers.FIELDS,
-    answers.VARY,
-    answers.STATUSES,
+    responses.FIELDS,
+    responses.VARY,
+    responses.STATUSES,
     entity_tags.ENTITY_TAGS,
     entity_tags.RANGES,
     codings.REQUEST_CODINGS,
-    codings.ANSWER_CODINGS,
+    codings.RESPONSE_CODINGS,
     streams.STREAMS,
     streams.MESSAGES,
     exchanges.EXPECT,

@@ -1,4 +1,4 @@
-"""Content codings of requests and of answers."""
+"""Content codings of requests and of responses."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from starlette.types import ASGIApp
 
 from tests.conformance.apps import (
     CODINGS,
-    answers,
-    answers_bytes,
     body,
     echo,
+    responds,
+    responds_with_bytes,
     sends,
     start,
     streams,
@@ -59,7 +59,7 @@ def coded(data: bytes, *codings: str) -> Request:
 
 
 def unzips_to(expectation: Expectation) -> Expectation:
-    """The answer is under gzip, and without it meets the expectation."""
+    """Check that the response is under gzip, and without it meets the expectation."""
 
     def check(seen: Seen) -> None:
         field("content-encoding", "gzip")(seen)
@@ -181,7 +181,7 @@ REQUEST_CODINGS = Topic(
         rule(
             "A compressed JSON body reaches the app as it came",
             "RFC 9110 §8.4",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             post(zipped(TEXT), content_type=JSON, accept=MSGPACK, content_encoding="gzip"),
             app_received_bytes(zipped(TEXT)),
             app_saw("content-encoding", "gzip"),
@@ -193,11 +193,11 @@ REQUEST_CODINGS = Topic(
 
 def compressed(coding: str, data: bytes = TEXT, **more: str) -> ASGIApp:
     """An app that compresses its JSON by itself, whatever the client accepts."""
-    return answers_bytes(CODINGS[coding](data), content_encoding=coding, **more)
+    return responds_with_bytes(CODINGS[coding](data), content_encoding=coding, **more)
 
 
-ANSWER_CODINGS = Topic(
-    "Content codings of answers",
+RESPONSE_CODINGS = Topic(
+    "Content codings of responses",
     [
         *(
             rule(
@@ -221,7 +221,7 @@ ANSWER_CODINGS = Topic(
         rule(
             "JSON under identity is converted",
             "RFC 9110 §12.5.3",
-            answers(DOCUMENT, content_encoding="identity"),
+            responds(DOCUMENT, content_encoding="identity"),
             binary_get(),
             IN_MSGPACK,
         ),
@@ -229,7 +229,7 @@ ANSWER_CODINGS = Topic(
             rule(
                 f"JSON under {coding} is sent as it is",
                 "RFC 9110 §8.4",
-                answers_bytes(b"\x0b\x02\x80[1]\x03", content_encoding=coding),
+                responds_with_bytes(b"\x0b\x02\x80[1]\x03", content_encoding=coding),
                 binary_get(accept_encoding="gzip, br, zstd"),
                 as_written(b"\x0b\x02\x80[1]\x03", JSON),
                 field("content-encoding", coding),
@@ -240,7 +240,7 @@ ANSWER_CODINGS = Topic(
             rule(
                 f"{what} is sent as it is",
                 "RFC 9110 §8.4",
-                answers_bytes(data, content_encoding=coding, etag='"abc"'),
+                responds_with_bytes(data, content_encoding=coding, etag='"abc"'),
                 binary_get(accept_encoding="gzip, deflate"),
                 as_written(data, JSON),
                 field("content-encoding", coding),
@@ -260,7 +260,7 @@ ANSWER_CODINGS = Topic(
         rule(
             "Text under gzip is sent as it is",
             "RFC 9110 §8.4",
-            answers_bytes(zipped(b"hello"), "text/plain", content_encoding="gzip"),
+            responds_with_bytes(zipped(b"hello"), "text/plain", content_encoding="gzip"),
             binary_get(accept_encoding="gzip"),
             as_written(zipped(b"hello"), "text/plain"),
             field("content-encoding", "gzip"),
@@ -268,7 +268,7 @@ ANSWER_CODINGS = Topic(
         rule(
             "JSON under gzip is left for JSON clients",
             "RFC 9110 §8.4",
-            answers_bytes(zipped(TEXT), content_encoding="gzip"),
+            responds_with_bytes(zipped(TEXT), content_encoding="gzip"),
             json_get(accept_encoding="gzip"),
             as_written(zipped(TEXT), JSON),
             field("content-encoding", "gzip"),
@@ -287,7 +287,7 @@ ANSWER_CODINGS = Topic(
         rule(
             "GZipMiddleware inside: its JSON is converted",
             "RFC 9110 §8.4.1.3",
-            GZipMiddleware(answers(LONG)),
+            GZipMiddleware(responds(LONG)),
             binary_get(accept_encoding="gzip"),
             field("content-encoding", None),
             is_msgpack(LONG),
@@ -302,16 +302,16 @@ ANSWER_CODINGS = Topic(
             is_msgpack(LONG),
         ),
         rule(
-            "GZipMiddleware inside: other answers stay compressed",
+            "GZipMiddleware inside: other responses stay compressed",
             "RFC 9110 §8.4.1.3",
-            GZipMiddleware(answers_bytes(b"hello " * 500, "text/plain")),
+            GZipMiddleware(responds_with_bytes(b"hello " * 500, "text/plain")),
             binary_get(accept_encoding="gzip"),
             unzips_to(as_written(b"hello " * 500, "text/plain")),
         ),
         rule(
             "GZipMiddleware outside: msgpack is compressed",
             "RFC 9110 §8.4.1.3",
-            answers(LONG),
+            responds(LONG),
             binary_get(accept_encoding="gzip"),
             unzips_to(is_msgpack(LONG)),
             vary("accept", "accept-encoding"),
@@ -320,7 +320,7 @@ ANSWER_CODINGS = Topic(
         rule(
             "GZipMiddleware outside: msgpack goes plain to those who do not take gzip",
             "RFC 9110 §12.5.3",
-            answers(LONG),
+            responds(LONG),
             binary_get(),
             field("content-encoding", None),
             is_msgpack(LONG),
@@ -329,7 +329,7 @@ ANSWER_CODINGS = Topic(
         rule(
             "GZipMiddleware outside: JSON clients get compressed JSON",
             "RFC 9110 §8.4.1.3",
-            answers(LONG),
+            responds(LONG),
             json_get(accept_encoding="gzip"),
             unzips_to(is_json(LONG)),
             vary("accept", "accept-encoding"),
@@ -338,13 +338,13 @@ ANSWER_CODINGS = Topic(
         rule(
             "GZipMiddleware inside and outside: msgpack is compressed once",
             "RFC 9110 §8.4.1.3",
-            GZipMiddleware(answers(LONG)),
+            GZipMiddleware(responds(LONG)),
             binary_get(accept_encoding="gzip"),
             unzips_to(is_msgpack(LONG)),
             outside=GZipMiddleware,
         ),
         rule(
-            "GZipMiddleware inside: a msgpack body and a compressed answer at once",
+            "GZipMiddleware inside: a msgpack body and a compressed response at once",
             "RFC 9110 §8.4.1.3",
             GZipMiddleware(echo),
             binary_post(LONG, accept_encoding="gzip"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.conformance.apps import (
     LAST_MODIFIED,
-    answers,
-    answers_bytes,
     body,
     conditional,
+    responds,
+    responds_with_bytes,
     sends,
     start,
 )
@@ -43,7 +43,7 @@ PICTURE = conditional(b"\x89PNG", TAG, "image/png")
 
 
 def tag_of(seen: Seen) -> str:
-    """The entity tag of an answer."""
+    """The entity tag of a response."""
     tag = seen.field("etag")
     if tag is None:
         raise Unmet("no ETag")
@@ -51,7 +51,7 @@ def tag_of(seen: Seen) -> str:
 
 
 def is_another_strong_tag(seen: Seen) -> None:
-    """The answer has a strong tag, and not that of the JSON."""
+    """Check that the response has a strong tag, and not that of the JSON."""
     tag = tag_of(seen)
     if tag == TAG or not (tag.startswith('"') and tag.endswith('"')):
         raise Unmet(f"ETag: {tag}")
@@ -69,7 +69,7 @@ def head(**named: str) -> Request:
 
 
 def same_tag_as(seen: Seen) -> Expectation:
-    """The answer has the same entity tag as that one."""
+    """Check that the response has the same entity tag as that one."""
     return field("etag", tag_of(seen))
 
 
@@ -139,7 +139,7 @@ ENTITY_TAGS = Topic(
         rule(
             "The tag of JSON that stays JSON stays",
             "RFC 9110 §8.8.3",
-            answers_bytes(b"18446744073709551616", etag=TAG),
+            responds_with_bytes(b"18446744073709551616", etag=TAG),
             binary_get(),
             as_written(b"18446744073709551616", JSON),
             field("etag", TAG),
@@ -320,7 +320,7 @@ ENTITY_TAGS = Topic(
             rule(
                 f"`{name}: {value}`, which is no list of tags, reaches the app as it is",
                 "RFC 9110 §8.8.3",
-                answers(DOCUMENT),
+                responds(DOCUMENT),
                 binary_get(**{name.lower().replace("-", "_"): value}),
                 app_saw(name.lower(), value),
                 IN_MSGPACK,
@@ -332,7 +332,7 @@ ENTITY_TAGS = Topic(
 )
 
 RANGES = Topic(
-    "Ranges and answers that must not be transformed",
+    "Ranges and responses that must not be transformed",
     [
         rule(
             "A part of a JSON document is sent as it is",
@@ -363,7 +363,7 @@ RANGES = Topic(
         rule(
             "Ranges of the JSON are not offered with the msgpack",
             "RFC 9110 §14.3",
-            answers(DOCUMENT, accept_ranges="bytes"),
+            responds(DOCUMENT, accept_ranges="bytes"),
             binary_get(),
             IN_MSGPACK,
             field("accept-ranges", None),
@@ -371,14 +371,14 @@ RANGES = Topic(
         rule(
             "Ranges of what is not converted are still offered",
             "RFC 9110 §14.3",
-            answers_bytes(b"hello", "text/plain", accept_ranges="bytes"),
+            responds_with_bytes(b"hello", "text/plain", accept_ranges="bytes"),
             binary_get(),
             field("accept-ranges", "bytes"),
         ),
         rule(
             "Ranges are still offered to JSON clients",
             "RFC 9110 §14.3",
-            answers(DOCUMENT, accept_ranges="bytes"),
+            responds(DOCUMENT, accept_ranges="bytes"),
             json_get(),
             field("accept-ranges", "bytes"),
         ),
@@ -386,7 +386,7 @@ RANGES = Topic(
             rule(
                 f"`Cache-Control: {value}` keeps JSON as it is",
                 "RFC 9111 §5.2.2.6",
-                answers(DOCUMENT, cache_control=value, etag=TAG),
+                responds(DOCUMENT, cache_control=value, etag=TAG),
                 binary_get(),
                 as_written(text(DOCUMENT), JSON),
                 field("etag", TAG),

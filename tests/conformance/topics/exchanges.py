@@ -175,7 +175,7 @@ async def reads_json(request: StarletteRequest) -> Response:
     return JSONResponse(await request.json())
 
 
-async def answers_any_exception(request: StarletteRequest) -> Response:
+async def handles_any_exception(request: StarletteRequest) -> Response:
     try:
         return JSONResponse(await request.json())
     except Exception:
@@ -199,7 +199,7 @@ STARLETTE = Starlette(
         Route("/teapot", raises_what_is_handled, methods=["POST"]),
         Route("/read", reads_json, methods=["POST"]),
         Route("/stream", streams_in_step, methods=["POST"]),
-        Route("/careful", answers_any_exception, methods=["POST"]),
+        Route("/careful", handles_any_exception, methods=["POST"]),
     ],
     exception_handlers={HTTPException: on_http_exception, Teapot: on_teapot},
 )
@@ -207,8 +207,8 @@ STARLETTE = Starlette(
 
 def is_cut_off(seen: Seen) -> None:
     """The end of the body is missing."""
-    if seen.fault != "the answer is cut off":
-        raise Unmet(seen.fault or "the answer looks complete")
+    if seen.fault != "the response is cut off":
+        raise Unmet(seen.fault or "the response looks complete")
 
 
 EXCEPTIONS = Topic(
@@ -216,7 +216,7 @@ EXCEPTIONS = Topic(
     [
         *(
             rule(
-                f"Before the answer, the server gets it as it is: {client}",
+                f"Before the response, the server gets it as it is: {client}",
                 "ASGI: Error handling",
                 raises(Failure()),
                 request,
@@ -230,7 +230,7 @@ EXCEPTIONS = Topic(
             ]
         ),
         rule(
-            "Before the answer, the server answers 500",
+            "Before the response, the server responds with 500",
             "RFC 9110 §15.6.1",
             raises(Failure()),
             binary_post(DOCUMENT),
@@ -239,7 +239,7 @@ EXCEPTIONS = Topic(
             seen_over=["socket"],
         ),
         rule(
-            "After the start of JSON, nothing of that is sent: the server can answer 500",
+            "After the start of JSON, nothing of that is sent: the server can respond with 500",
             "RFC 9110 §15.6.1",
             raises(Failure(), JSON_START),
             binary_post(DOCUMENT),
@@ -278,7 +278,7 @@ EXCEPTIONS = Topic(
             seen_over=["socket"],
         ),
         rule(
-            "After the answer, it still reaches the server, and the answer the client",
+            "After the response, it still reaches the server, and the response the client",
             "ASGI: Error handling",
             raises(Failure(), JSON_START, body(text(DOCUMENT))),
             binary_get(),
@@ -286,7 +286,7 @@ EXCEPTIONS = Topic(
             raises=Failure,
         ),
         rule(
-            "The framework's own answer is converted",
+            "The framework's own response is converted",
             "RFC 9110 §15.5.4",
             STARLETTE,
             binary_post(DOCUMENT).but(path="/forbidden"),
@@ -294,7 +294,7 @@ EXCEPTIONS = Topic(
             is_msgpack({"detail": "not you"}),
         ),
         rule(
-            "The answer of a handler is converted",
+            "The response of a handler is converted",
             "RFC 9110 §15.5",
             STARLETTE,
             binary_post(DOCUMENT).but(path="/teapot"),
@@ -401,7 +401,7 @@ CONCURRENCY = Topic(
     "Requests at the same time",
     [
         rule(
-            "Each gets the answer to its own body, in its own format",
+            "Each gets the response to its own body, in its own format",
             "ASGI: Applications",
             echo_together,
             binary_post(DOCUMENT),

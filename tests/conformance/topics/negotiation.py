@@ -1,8 +1,8 @@
-"""What the answer is: proactive negotiation by the Accept header of a request."""
+"""What the response is: proactive negotiation by the Accept header of a request."""
 
 from __future__ import annotations
 
-from tests.conformance.apps import answers, answers_bytes, echo, only_json
+from tests.conformance.apps import echo, only_json, responds, responds_with_bytes
 from tests.conformance.expect import (
     app_did_not_run,
     app_received,
@@ -43,7 +43,7 @@ BY_ACCEPT, BY_TYPE = ["accept"], ["accept", "content-type"]
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 ACCEPT = [
-    # title, reference, Accept, the answer
+    # title, reference, Accept, the response
     ("msgpack is sent to those who ask for it", TYPES, MSGPACK, IN_MSGPACK),
     ("JSON is sent to those who ask for it", TYPES, JSON, IN_JSON),
     ("Without Accept, JSON stays JSON", CHOICE, None, IN_JSON),
@@ -111,7 +111,7 @@ ACCEPT = [
         IN_MSGPACK,
     ),
     ("A longer name is another type", TYPES, f"{MSGPACK}-seq, {JSON}", IN_JSON),
-    ("If nothing is acceptable, the app's answer is sent", CHOICE, "text/html", IN_JSON),
+    ("If nothing is acceptable, the app's response is sent", CHOICE, "text/html", IN_JSON),
 ]
 
 NAMES = [
@@ -122,16 +122,16 @@ NAMES = [
 ]
 
 NEGOTIATION = Topic(
-    "What the answer is",
+    "What the response is",
     [
         *(
-            rule(title, reference, answers(DOCUMENT), get(accept=accept), expected)
+            rule(title, reference, responds(DOCUMENT), get(accept=accept), expected)
             for title, reference, accept, expected in ACCEPT
         ),
         rule(
             "What is not JSON is sent as it is, whatever the client prefers",
             "RFC 9110 §12.5.1",
-            answers_bytes(b"hello", "text/plain"),
+            responds_with_bytes(b"hello", "text/plain"),
             binary_get(),
             status(200),
             as_written(b"hello", "text/plain"),
@@ -146,15 +146,15 @@ NEGOTIATION = Topic(
         rule(
             "The Accept that the app sees keeps weights and other types",
             CHOICE,
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             get(accept=f"{MSGPACK};q=0.8, text/csv;q=0.3"),
             IN_MSGPACK,
             app_saw("accept", f"{JSON};q=0.8, text/csv;q=0.3"),
         ),
         rule(
-            "Clients of one app with different Accept fields get different answers",
+            "Clients of one app with different Accept fields get different responses",
             "RFC 9110 §12.5.1",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             binary_get(),
             IN_MSGPACK,
             alongside=[
@@ -184,7 +184,7 @@ MEDIA_TYPES = Topic(
             rule(
                 f"`{name}` is sent to those who ask for it by that name",
                 CHOICE,
-                answers(DOCUMENT),
+                responds(DOCUMENT),
                 get(accept=name),
                 is_msgpack(DOCUMENT, name),
             )
@@ -192,7 +192,7 @@ MEDIA_TYPES = Topic(
         ),
         *(
             rule(
-                f"A request in `{name}` without Accept is answered in the same",
+                f"A request in `{name}` without Accept gets a response in the same",
                 CHOICE,
                 echo,
                 post(packed(DOCUMENT), content_type=name),
@@ -201,7 +201,7 @@ MEDIA_TYPES = Topic(
             for name in NAMES
         ),
         rule(
-            "Problem details in msgpack are read, and answered in the same",
+            "Problem details in msgpack are read, and the response is in the same",
             CHOICE,
             echo,
             post(packed(DOCUMENT), content_type="application/problem+msgpack"),
@@ -210,7 +210,7 @@ MEDIA_TYPES = Topic(
         ),
         *(
             rule(
-                f"The answer to msgpack is msgpack under `{accept}`",
+                f"The response to msgpack is msgpack under `{accept}`",
                 CHOICE,
                 echo,
                 binary_post(DOCUMENT, accept=accept),
@@ -219,21 +219,21 @@ MEDIA_TYPES = Topic(
             for accept in ("*/*", "application/*", "text/html, */*;q=0.1")
         ),
         rule(
-            "The answer to msgpack is JSON for those who ask for that",
+            "The response to msgpack is JSON for those who ask for that",
             "RFC 9110 §12.5.1",
             echo,
             binary_post(DOCUMENT, accept=JSON),
             IN_JSON,
         ),
         rule(
-            "The answer to msgpack is JSON where Accept names JSON beside `*/*`",
+            "The response to msgpack is JSON where Accept names JSON beside `*/*`",
             CHOICE,
             echo,
             binary_post(DOCUMENT, accept="application/json, text/plain, */*"),
             IN_JSON,
         ),
         rule(
-            "The answer to JSON is msgpack for those who ask for that",
+            "The response to JSON is msgpack for those who ask for that",
             "RFC 9110 §12.5.1",
             echo,
             json_post(DOCUMENT, accept=MSGPACK),
@@ -256,18 +256,18 @@ MEDIA_TYPES = Topic(
         ),
         *(
             rule(
-                f"{method} {what} is answered {how}",
+                f"{method} {what} gets a response {how}",
                 "RFC 9111 §4.1" if method == "GET" else CHOICE,
-                answers(DOCUMENT),
+                responds(DOCUMENT),
                 Request(
                     method,
                     fields(content_type=MSGPACK, accept="*/*", content_length=str(len(sent))),
                     sent,
                 ),
-                answer,
+                response,
                 vary(*names),
             )
-            for method, what, sent, how, answer, names in [
+            for method, what, sent, how, response, names in [
                 ("GET", "with a body", BODY, "as its Accept says alone", IN_JSON, BY_ACCEPT),
                 ("GET", "with a Content-Type", b"", "in JSON", IN_JSON, BY_ACCEPT),
                 ("POST", "with a body", BODY, "as it was sent", IN_MSGPACK, BY_TYPE),
@@ -277,7 +277,7 @@ MEDIA_TYPES = Topic(
             ]
         ),
         rule(
-            "Vary names Content-Type for JSON bodies, where msgpack would be answered in msgpack",
+            "Vary names Content-Type for JSON bodies, where msgpack would get msgpack",
             CHOICE,
             echo,
             json_post(DOCUMENT, accept=None),
@@ -313,7 +313,7 @@ MEDIA_TYPES = Topic(
             rule(
                 f"A body in `{content_type}` reaches the app as it came",
                 "RFC 9110 §8.3",
-                answers(DOCUMENT),
+                responds(DOCUMENT),
                 post(b"\x81\xa1a\x01", content_type=content_type, accept=JSON),
                 app_received_bytes(b"\x81\xa1a\x01"),
                 app_saw("content-type", content_type),
@@ -329,16 +329,16 @@ MEDIA_TYPES = Topic(
         rule(
             "A body without Content-Type reaches the app as it came",
             "RFC 9110 §8.3",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             post(b"\x81\xa1a\x01", accept=JSON),
             app_received_bytes(b"\x81\xa1a\x01"),
             app_saw("content-type"),
             IN_JSON,
         ),
         rule(
-            "The label of an answer has one line",
+            "The label of a response has one line",
             "RFC 9110 §8.3",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             binary_get(),
             field("content-type", MSGPACK),
         ),

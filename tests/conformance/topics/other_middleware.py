@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from tests.conformance.apps import answers, answers_bytes, echo, raises, refuses_everybody
+from tests.conformance.apps import echo, raises, refuses_everybody, responds, responds_with_bytes
 from tests.conformance.expect import (
     app_did_not_run,
     app_received,
@@ -162,7 +162,7 @@ OTHER_MIDDLEWARE = Topic(
     "Other middleware and mounted apps",
     [
         *in_and_out(
-            "CORSMiddleware: an answer to another origin",
+            "CORSMiddleware: a response to another origin",
             "Fetch: CORS protocol",
             cors,
             echo,
@@ -218,10 +218,10 @@ OTHER_MIDDLEWARE = Topic(
             field("x-stamp", "POST"),
         ),
         *in_and_out(
-            "BaseHTTPMiddleware: an answer without a body",
+            "BaseHTTPMiddleware: a response without a body",
             "ASGI: Middleware",
             stamped,
-            answers_bytes(b"", None, status=204),
+            responds_with_bytes(b"", None, status=204),
             binary_post(DOCUMENT),
             status(204),
             no_body,
@@ -287,7 +287,7 @@ OTHER_MIDDLEWARE = Topic(
             raises=KeyError,
         ),
         rule(
-            "A middleware that answers by itself keeps the app out of it",
+            "A middleware that responds itself keeps the app out of it",
             "ASGI: Middleware",
             echo,
             binary_post(DOCUMENT),
@@ -328,7 +328,7 @@ OTHER_MIDDLEWARE = Topic(
             no_body,
         ),
         rule(
-            "FastAPI reads msgpack and answers in it",
+            "FastAPI reads msgpack and responds in it",
             "RFC 9110 §8.3",
             fastapi_app,
             binary_post({"id": 1, "name": "a"}).but(path="/things"),
@@ -373,10 +373,10 @@ OTHER_MIDDLEWARE = Topic(
             field("content-type", "text/html; charset=utf-8"),
         ),
         *in_and_out(
-            "Three of them at once, and a large answer",
+            "Three of them at once, and a large response",
             "ASGI: Middleware",
             lambda app: cors(stamped(trusted(app))),
-            answers(BIG),
+            responds(BIG),
             binary_get(origin=ORIGIN),
             is_msgpack(BIG),
             vary("origin", "accept"),

@@ -17,10 +17,10 @@ from starlette.types import ASGIApp
 from binary_middleware import BinaryMiddleware, RouteRule
 from binary_middleware.fastapi import BinaryRoute
 from tests.conformance.apps import (
-    answers,
-    answers_bytes,
     conditional,
     echo,
+    responds,
+    responds_with_bytes,
     streams,
     streams_in_step,
 )
@@ -108,21 +108,21 @@ TAGS_OUT = [
     ),
     (
         "An empty tag is a tag",
-        answers(DOCUMENT, etag='""'),
+        responds(DOCUMENT, etag='""'),
         binary_get(),
         {},
         '"--msgpack"',
     ),
     (
         "A weak tag has no suffix",
-        answers(DOCUMENT, etag='W/"abc"'),
+        responds(DOCUMENT, etag='W/"abc"'),
         binary_get(),
         {},
         'W/"abc"',
     ),
     (
         "What is no tag is left",
-        answers(DOCUMENT, etag="abc"),
+        responds(DOCUMENT, etag="abc"),
         binary_get(),
         {},
         "abc",
@@ -251,7 +251,7 @@ ENTITY_TAGS = Topic(
             rule(
                 title,
                 "HTTP: entity tags",
-                answers(DOCUMENT),
+                responds(DOCUMENT),
                 request,
                 status(200),
                 app_saw_tags(name, *tags),
@@ -312,22 +312,22 @@ TAKEN = "application/msgpack, application/vnd.msgpack, application/x-msgpack"
 
 def required(title: str, request: Request, *expect: Any) -> Rule:
     """A rule for ``mode="require"``."""
-    app = echo if request.body else answers(DOCUMENT)
+    app = echo if request.body else responds(DOCUMENT)
     return rule(title, "BinaryOptions: mode", app, request, *expect, options=REQUIRE)
 
 
 MODES = Topic(
     "This package: the option `mode`",
     [
-        required("`require` takes msgpack and answers in it", binary_post(DOCUMENT), IN_MSGPACK),
-        required("`require` answers in msgpack without Accept", get(), is_msgpack(DOCUMENT, ANY)),
+        required("`require` accepts msgpack and responds in it", binary_post(DOCUMENT), IN_MSGPACK),
+        required("`require` responds in msgpack without Accept", get(), is_msgpack(DOCUMENT, ANY)),
         required(
-            "`require` answers in msgpack under `*/*`",
+            "`require` responds in msgpack under `*/*`",
             get(accept="*/*"),
             is_msgpack(DOCUMENT, ANY),
         ),
         required(
-            "`require` answers in the spelling that is asked for",
+            "`require` responds in the spelling that is asked for",
             get(accept="application/x-msgpack"),
             is_msgpack(DOCUMENT, "application/x-msgpack"),
         ),
@@ -427,7 +427,7 @@ MODES = Topic(
         rule(
             "`off` leaves a msgpack request to the app",
             "BinaryOptions: mode",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             binary_post(DOCUMENT),
             app_received_bytes(packed(DOCUMENT)),
             app_saw("content-type", MSGPACK),
@@ -467,7 +467,7 @@ MEDIA_TYPES = Topic(
         rule(
             "What it does not name is left to the app",
             "BinaryOptions: media_types",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             post(packed(DOCUMENT), content_type=MSGPACK),
             app_received_bytes(packed(DOCUMENT)),
             is_json(DOCUMENT),
@@ -485,7 +485,7 @@ MEDIA_TYPES = Topic(
         rule(
             "Its first is used where the client names none",
             "BinaryOptions: media_types",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             get(accept="*/*, application/json;q=0.1"),
             is_msgpack(DOCUMENT, "application/x-msgpack"),
             options={"media_types": ["application/x-msgpack", MSGPACK]},
@@ -641,7 +641,9 @@ LIMITS = Topic(
             rule(
                 f"JSON that is over `max_response_size` without its {coding} is sent as it is",
                 "BinaryOptions: max_response_size",
-                answers_bytes(compress(text("x" * 5000)), content_encoding=coding, etag='"abc"'),
+                responds_with_bytes(
+                    compress(text("x" * 5000)), content_encoding=coding, etag='"abc"'
+                ),
                 binary_get(accept_encoding="gzip, deflate"),
                 as_written(compress(text("x" * 5000)), JSON),
                 field("content-encoding", coding),
@@ -740,7 +742,7 @@ WIRE_FORMAT = Topic(
         rule(
             "An array goes as a map with the option `arrays`",
             "BinaryOptions: arrays",
-            answers(JSON_MAP),
+            responds(JSON_MAP),
             binary_get(),
             field("content-type", MSGPACK),
             is_msgpack(MAP),
@@ -749,7 +751,7 @@ WIRE_FORMAT = Topic(
         rule(
             "A value of `arrays` that is not known is ignored",
             "Wire format: arrays",
-            answers(JSON_MAP),
+            responds(JSON_MAP),
             binary_get(accept=f"{MSGPACK}; arrays=other"),
             field("content-type", MSGPACK),
             is_msgpack(NUMPY),
@@ -757,7 +759,7 @@ WIRE_FORMAT = Topic(
         rule(
             "An array stays base64 for JSON clients",
             "Wire format: arrays",
-            answers(JSON_MAP),
+            responds(JSON_MAP),
             json_get(),
             is_json(JSON_MAP),
         ),
@@ -814,7 +816,7 @@ NESTING = Topic(
         rule(
             "A rule gives its path other options",
             "RouteRule",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             binary_get().but(path="/off/a"),
             is_json(DOCUMENT),
             options=RULES,
@@ -827,7 +829,7 @@ NESTING = Topic(
         rule(
             "A rule holds behind a proxy that cuts off a path",
             "RouteRule",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             binary_get().but(path="/off/a", root_path="/proxy"),
             is_json(DOCUMENT),
             options=RULES,
@@ -835,14 +837,14 @@ NESTING = Topic(
         rule(
             "The middleware nearest to the app has its way",
             "BinaryMiddleware",
-            maps_inside(answers(JSON_MAP)),
+            maps_inside(responds(JSON_MAP)),
             binary_get(),
             is_msgpack(MAP),
         ),
         rule(
             "The middleware nearest to the app may be off",
             "BinaryMiddleware",
-            off_inside(answers(DOCUMENT)),
+            off_inside(responds(DOCUMENT)),
             binary_post(DOCUMENT),
             is_json(DOCUMENT),
         ),

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.asgi_app import http_scope
-from tests.conformance.apps import answers, body, echo, ignores_the_body, start
+from tests.conformance.apps import body, echo, ignores_the_body, responds, start
 from tests.conformance.expect import (
     app_received,
     app_received_bytes,
@@ -42,7 +42,7 @@ from tests.conformance.message import (
 from tests.conformance.rule import Middleware, Scenario, Topic, Unmet, rule
 
 BINARY = [(b"content-type", MSGPACK.encode()), (b"accept", MSGPACK.encode())]
-answers_anything: ASGIApp = answers(DOCUMENT)
+responds_to_anything: ASGIApp = responds(DOCUMENT)
 LARGE = {"text": "x" * 200_000, "numbers": list(range(20_000))}
 
 
@@ -63,7 +63,7 @@ async def scope_is_left(middleware: Middleware) -> None:
 
     await middleware(echo)(scope, receive, send)
     if headers != before["headers"]:
-        raise Unmet("the server's list of header fields is changed")
+        raise Unmet("the server's list of headers is changed")
     if any(scope[key] != value for key, value in before.items()):
         raise Unmet("the server's scope is changed")
 
@@ -124,30 +124,30 @@ async def lifespan_runs(middleware: Middleware) -> None:
 async def drive(
     app: ASGIApp, received: list[Message], headers: Sequence[Any] = BINARY
 ) -> dict[bytes, bytes]:
-    """Run an app on these messages; gives the header fields of its answer, and its body."""
-    answer: dict[bytes, bytes] = {}
+    """Run an app on these messages; gives the headers of its response, and its body."""
+    response: dict[bytes, bytes] = {}
 
     async def receive() -> Message:
         return received.pop(0)
 
     async def send(message: Message) -> None:
-        answer.update(message.get("headers", ()))
-        answer[b""] = answer.get(b"", b"") + message.get("body", b"")
+        response.update(message.get("headers", ()))
+        response[b""] = response.get(b"", b"") + message.get("body", b"")
 
     await app({**http_scope(), "headers": headers}, receive, send)
-    return answer
+    return response
 
 
-def is_the_document(answer: dict[bytes, bytes]) -> None:
-    """The answer is the document in msgpack."""
-    if answer.get(b"content-type") != MSGPACK.encode():
-        raise Unmet(f"Content-Type: {answer.get(b'content-type', b'').decode()}")
-    if answer[b""] != packed(DOCUMENT):
+def is_the_document(response: dict[bytes, bytes]) -> None:
+    """Check that the response is the document in msgpack."""
+    if response.get(b"content-type") != MSGPACK.encode():
+        raise Unmet(f"Content-Type: {response.get(b'content-type', b'').decode()}")
+    if response[b""] != packed(DOCUMENT):
         raise Unmet("another document")
 
 
 async def takes_lists_as_headers(middleware: Middleware) -> None:
-    """Daphne makes the header fields lists."""
+    """Daphne makes the headers lists."""
     received: list[Message] = [
         {"type": "http.request", "body": packed(DOCUMENT), "more_body": False}
     ]
@@ -221,7 +221,7 @@ def what_is_found_out_is_seen_outside(*headers: tuple[bytes, bytes]) -> Any:
     async def run(middleware: Middleware) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             scope.update(route="/things/{id}", endpoint="look", path_params={"id": 7})
-            await answers_anything(scope, receive, send)
+            await responds_to_anything(scope, receive, send)
 
         async def receive() -> Message:
             return {"type": "http.request", "body": packed(DOCUMENT), "more_body": False}
@@ -272,7 +272,7 @@ async def polls(request: StarletteRequest) -> Response:
 
 
 async def asks_twice(scope: Scope, receive: Receive, send: Send) -> None:
-    """Receives again after the body, when the answer is complete."""
+    """Receives again after the body, when the response is complete."""
     await echo(scope, receive, send)
     await receive()
 
@@ -338,7 +338,7 @@ REQUESTS = Topic(
         rule(
             "An empty msgpack body is an empty body",
             "RFC 9110 §6.4",
-            answers_anything,
+            responds_to_anything,
             post(b"", content_type=MSGPACK, accept=MSGPACK),
             app_received_bytes(b""),
             is_msgpack(DOCUMENT),
@@ -384,7 +384,7 @@ REQUESTS = Topic(
         rule(
             "A JSON body arrives byte for byte, chunk for chunk",
             "ASGI HTTP: Request",
-            answers_anything,
+            responds_to_anything,
             post((b'{"a"', b" : ", b"1}"), content_type=JSON, accept=JSON),
             app_received_chunks([b'{"a"', b" : ", b"1}"]),
             is_json(DOCUMENT),
@@ -393,7 +393,7 @@ REQUESTS = Topic(
         rule(
             "The Content-Length of a JSON body is left",
             "RFC 9110 §8.6",
-            answers_anything,
+            responds_to_anything,
             json_post(DOCUMENT),
             app_saw("content-length", str(len(text(DOCUMENT)))),
         ),
@@ -401,7 +401,7 @@ REQUESTS = Topic(
             rule(
                 f"An upload in {what} reaches the app while it is sent",
                 "ASGI HTTP: Request",
-                answers_anything,
+                responds_to_anything,
                 Request(
                     "POST",
                     fields(content_type=content_type, accept=accept),
@@ -412,14 +412,14 @@ REQUESTS = Topic(
             )
             for what, content_type, accept in [
                 ("JSON", JSON, JSON),
-                ("JSON, to be answered in msgpack,", JSON, MSGPACK),
+                ("JSON, for a response in msgpack,", JSON, MSGPACK),
                 ("bytes", "application/octet-stream", MSGPACK),
             ]
         ),
         rule(
             "A form reaches the app as it came",
             "RFC 9110 §8.3",
-            answers_anything,
+            responds_to_anything,
             post(b"a=1&b=2", content_type="application/x-www-form-urlencoded", accept=MSGPACK),
             app_received_bytes(b"a=1&b=2"),
             app_saw("content-type", "application/x-www-form-urlencoded"),
@@ -427,7 +427,7 @@ REQUESTS = Topic(
             is_msgpack(DOCUMENT),
         ),
         rule(
-            "Other header fields arrive, line by line",
+            "Other headers arrive, line by line",
             "RFC 9110 §5.3",
             echo,
             binary_post(
@@ -445,7 +445,7 @@ REQUESTS = Topic(
         rule(
             "Accept-Encoding is left to the app and the server",
             "RFC 9110 §12.5.3",
-            answers_anything,
+            responds_to_anything,
             get(accept=MSGPACK, accept_encoding="gzip, br;q=0.5"),
             app_saw("accept-encoding", "gzip, br;q=0.5"),
             status(200),
@@ -461,7 +461,7 @@ REQUESTS = Topic(
             is_json(DOCUMENT),
         ),
         Scenario(
-            "The header fields of a scope may be lists",
+            "The headers of a scope may be lists",
             "ASGI HTTP: Connection scope",
             takes_lists_as_headers,
         ),

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.conformance.apps import answers_bytes, body, sends, start, streams, streams_in_step
+from tests.conformance.apps import body, responds_with_bytes, sends, start, streams, streams_in_step
 from tests.conformance.expect import (
     as_written,
     field,
@@ -79,12 +79,12 @@ async def streams_views(request: StarletteRequest) -> Response:
     return StreamingResponse(chunks(), media_type=JSON)
 
 
-def goes_on_after_its_answer(data: bytes, content_type: str) -> ASGIApp:
-    """Answers, and is done only when the client has the answer, as with a background task."""
-    answer = answers_bytes(data, content_type)
+def continues_after_its_response(data: bytes, content_type: str) -> ASGIApp:
+    """Respond, and is done only when the client has the response, as with a background task."""
+    response = responds_with_bytes(data, content_type)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await answer(scope, receive, send)
+        await response(scope, receive, send)
         await until(lambda: WITNESS.get().client_has > 0)
 
     return app
@@ -123,7 +123,7 @@ STREAMS = Topic(
             as_written(b"[1,2]", JSON),
         ),
         rule(
-            "Server-sent events are sent as they are made in answer to msgpack",
+            "Server-sent events are sent as they are made in response to msgpack",
             "ASGI HTTP: Response body",
             streams_in_step([b"data: 1\n\n", b"data: 2\n\n"], "text/event-stream"),
             binary_post(DOCUMENT, accept="text/event-stream"),
@@ -152,9 +152,9 @@ STREAMS = Topic(
         ),
         *(
             rule(
-                f"What an app does after its answer does not hold that back: {what}",
+                f"What an app does after its response does not hold that back: {what}",
                 "ASGI HTTP: Response body",
-                goes_on_after_its_answer(data, content_type),
+                continues_after_its_response(data, content_type),
                 binary_get(),
                 as_expected,
             )
@@ -245,7 +245,7 @@ UNKNOWN: Message = {"type": "http.response.acme", "of": ["the", "future"]}
 
 
 def announces_trailers(seen: Seen) -> None:
-    """The start of the answer says that trailers come."""
+    """The start of the response says that trailers come."""
     if not seen.messages[0].get("trailers", False):
         raise Unmet("trailers are not announced")
 
@@ -265,8 +265,8 @@ MESSAGES = Topic(
                 seen_over=["ASGI"],
             )
             for title, reference, message in [
-                ("Early hints go before the answer", "RFC 8297 §2", HINT),
-                ("Pushes go before the answer", "ASGI extensions: HTTP/2 Server Push", PUSH),
+                ("Early hints go before the response", "RFC 8297 §2", HINT),
+                ("Pushes go before the response", "ASGI extensions: HTTP/2 Server Push", PUSH),
                 ("Debug information is forwarded", "ASGI extensions: Debug", DEBUG),
                 ("An unknown message is forwarded", "ASGI: Extensions", UNKNOWN),
             ]
@@ -277,7 +277,7 @@ MESSAGES = Topic(
         ),
         *(
             rule(
-                f"Trailers follow the answer: {what}",
+                f"Trailers follow the response: {what}",
                 "ASGI extensions: Trailers",
                 sends({**first, "trailers": True}, body(data), TRAILERS),
                 request,
@@ -301,7 +301,7 @@ MESSAGES = Topic(
             ]
         ),
         rule(
-            "Trailers follow chunks: their answer gets no Content-Length",
+            "Trailers follow chunks: their response gets no Content-Length",
             "RFC 9112 §7.1.2",
             sends({**JSON_START, "trailers": True}, body(TEXT), TRAILERS),
             binary_get(),
@@ -319,7 +319,7 @@ MESSAGES = Topic(
             seen_over=["ASGI"],
         ),
         rule(
-            "Starlette's early hints go before the answer",
+            "Starlette's early hints go before the response",
             "RFC 8297 §2",
             STARLETTE,
             binary_get().but(path="/early", extensions=("http.response.early_hint",)),
@@ -341,7 +341,7 @@ MESSAGES = Topic(
             IN_MSGPACK,
         ),
         rule(
-            "Messages of an answer that is not converted stay as they are",
+            "Messages of a response that is not converted stay as they are",
             "ASGI HTTP: Response body",
             sends(
                 start(201, (("content-type", "text/plain"),)),
@@ -356,9 +356,9 @@ MESSAGES = Topic(
             seen_over=["ASGI"],
         ),
         rule(
-            "A large answer goes under one Content-Length",
+            "A large response goes under one Content-Length",
             "RFC 9110 §8.6",
-            answers_bytes(text(list(range(100_000)))),
+            responds_with_bytes(text(list(range(100_000)))),
             get(accept=MSGPACK),
             is_msgpack(list(range(100_000))),
             lambda seen: field("content-length", str(len(seen.body)))(seen),

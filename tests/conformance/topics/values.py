@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tests.conformance.apps import answers, answers_bytes, echo
+from tests.conformance.apps import echo, responds, responds_with_bytes
 from tests.conformance.expect import (
     app_received,
     app_received_bytes,
@@ -111,7 +111,7 @@ DOCUMENTS = Topic(
         rule(
             "NaN and infinities are left for JSON clients",
             "Wire format: values",
-            answers_bytes(b"[NaN, Infinity]"),
+            responds_with_bytes(b"[NaN, Infinity]"),
             json_get(),
             as_written(b"[NaN, Infinity]", JSON),
         ),
@@ -119,7 +119,7 @@ DOCUMENTS = Topic(
             rule(
                 f"{what}, which msgpack cannot carry, goes as the JSON that it is",
                 "Wire format: values",
-                answers_bytes(data),
+                responds_with_bytes(data),
                 binary_get(),
                 status(200),
                 as_written(data, JSON),
@@ -130,7 +130,7 @@ DOCUMENTS = Topic(
             rule(
                 f"What is labelled JSON and is {what} is sent as it is",
                 "RFC 9110 §8.3",
-                answers_bytes(data),
+                responds_with_bytes(data),
                 binary_get(),
                 status(200),
                 as_written(data, JSON),
@@ -140,28 +140,28 @@ DOCUMENTS = Topic(
         rule(
             "A number with a fraction of zero stays a float",
             "RFC 8259 §6",
-            answers_bytes(b"[1.0, 1, 1e2]"),
+            responds_with_bytes(b"[1.0, 1, 1e2]"),
             binary_get(),
             is_msgpack([1.0, 1, 100.0]),
         ),
         rule(
             "White space around the document does not matter",
             "RFC 8259 §2",
-            answers_bytes(b' \r\n{ "a" :\t1 }\n'),
+            responds_with_bytes(b' \r\n{ "a" :\t1 }\n'),
             binary_get(),
             is_msgpack({"a": 1}),
         ),
         rule(
             "Of two members of one name the last counts, as in Python",
             "Wire format: values",
-            answers_bytes(b'{"a": 1, "a": 2}'),
+            responds_with_bytes(b'{"a": 1, "a": 2}'),
             binary_get(),
             is_msgpack({"a": 2}),
         ),
         rule(
             "Escapes are resolved",
             "RFC 8259 §7",
-            answers_bytes(b'"\\u00e4\\ud83c\\udf88\\n\\/"'),
+            responds_with_bytes(b'"\\u00e4\\ud83c\\udf88\\n\\/"'),
             binary_get(),
             is_msgpack("ä🎈\n/"),
         ),
@@ -196,7 +196,7 @@ DOCUMENTS = Topic(
         rule(
             "A document that is large and small at once: 10,000 objects",
             "RFC 8259 §5",
-            answers([DOCUMENT] * 10_000),
+            responds([DOCUMENT] * 10_000),
             binary_get(),
             is_msgpack([DOCUMENT] * 10_000),
         ),

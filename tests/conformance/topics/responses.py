@@ -1,4 +1,4 @@
-"""The header fields of answers, and answers without a body."""
+"""The headers of responses, and responses without a body."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.conformance.apps import (
-    answers,
-    answers_bytes,
     body,
     echo,
     read,
+    responds,
+    responds_with_bytes,
     sends,
     start,
     streams,
@@ -78,7 +78,7 @@ SUFFIXES = [
 
 
 def sends_headers(make: Callable[[], Iterable[Iterable[bytes]]]) -> ASGIApp:
-    """Answers with the document, under header fields in a form of its own."""
+    """Respond with the document, under headers in a form of its own."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await read(receive)
@@ -95,7 +95,7 @@ def is_not_the_tag_of_the_json(seen: Seen) -> None:
 
 
 def length_or_chunks(seen: Seen) -> None:
-    """The answer has one of Content-Length and Transfer-Encoding at most."""
+    """Check that the response has one of Content-Length and Transfer-Encoding at most."""
     if seen.field("content-length") is not None and seen.field("transfer-encoding") is not None:
         raise Unmet("both are sent")
 
@@ -105,18 +105,18 @@ JSON_LABEL = [b"content-type", JSON.encode()]
 NOT_JSON = ["application/json-seq", "application/geo+json-seq", "application/json5", "text/x-json"]
 
 FIELDS = Topic(
-    "Header fields of the answer",
+    "Headers of the response",
     [
         rule(
             "The Content-Length is that of the msgpack",
             "RFC 9110 §8.6",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             binary_get(),
             IN_MSGPACK,
             field("content-length", PACKED_LENGTH),
         ),
         rule(
-            "An answer without Content-Length is converted",
+            "A response without Content-Length is converted",
             "RFC 9112 §6.3",
             sends(start(fields=(("content-type", JSON),)), body(TEXT)),
             binary_get(),
@@ -126,7 +126,7 @@ FIELDS = Topic(
             rule(
                 f"`{content_type}` is JSON",
                 reference,
-                answers(DOCUMENT, content_type),
+                responds(DOCUMENT, content_type),
                 binary_get(),
                 IN_MSGPACK,
             )
@@ -140,14 +140,14 @@ FIELDS = Topic(
         rule(
             "The charset of the JSON does not stay on msgpack",
             "RFC 9110 §8.3.2",
-            answers(DOCUMENT, "application/json; charset=utf-8"),
+            responds(DOCUMENT, "application/json; charset=utf-8"),
             binary_get(),
             field("content-type", MSGPACK),
         ),
         rule(
             "JSON in another charset is sent as it is",
             "RFC 9110 §8.3.2",
-            answers_bytes(b'"\xe4"', "application/json; charset=latin-1"),
+            responds_with_bytes(b'"\xe4"', "application/json; charset=latin-1"),
             binary_get(),
             as_written(b'"\xe4"', "application/json; charset=latin-1"),
         ),
@@ -155,7 +155,7 @@ FIELDS = Topic(
             rule(
                 f"`{json_type.partition(';')[0]}` becomes `{binary}`",
                 "Wire format: media types",
-                answers(DOCUMENT, json_type),
+                responds(DOCUMENT, json_type),
                 binary_get(),
                 is_msgpack(DOCUMENT, binary),
             )
@@ -165,7 +165,7 @@ FIELDS = Topic(
             rule(
                 f"`{json_type.partition(';')[0]}` stays that for JSON clients",
                 "RFC 6839 §3.1",
-                answers(DOCUMENT, json_type),
+                responds(DOCUMENT, json_type),
                 json_get(),
                 as_written(TEXT, json_type),
             )
@@ -174,7 +174,9 @@ FIELDS = Topic(
         rule(
             "Problem details in JSON may be asked for as msgpack",
             "Wire format: media types",
-            answers({"type": "about:blank", "status": 409}, "application/problem+json", status=409),
+            responds(
+                {"type": "about:blank", "status": 409}, "application/problem+json", status=409
+            ),
             binary_post(DOCUMENT),
             status(409),
             is_msgpack({"type": "about:blank", "status": 409}, "application/problem+msgpack"),
@@ -182,7 +184,7 @@ FIELDS = Topic(
         rule(
             "Other fields stay",
             "RFC 9110 §6.3",
-            answers(DOCUMENT, **KEPT),
+            responds(DOCUMENT, **KEPT),
             binary_get(),
             IN_MSGPACK,
             *(field(name.replace("_", "-"), value) for name, value in KEPT.items()),
@@ -199,7 +201,7 @@ FIELDS = Topic(
             lines("set-cookie", "a=1", "b"),
         ),
         rule(
-            "The names of an app's header fields may be in any case",
+            "The names of an app's headers may be in any case",
             "RFC 9110 §5.1",
             sends(
                 start(fields=(("Content-Type", JSON), ("Content-Length", str(len(TEXT))))),
@@ -230,7 +232,7 @@ FIELDS = Topic(
         ),
         *(
             rule(
-                f"The header fields of an app may be {what}",
+                f"The headers of an app may be {what}",
                 "ASGI HTTP: Response start",
                 sends_headers(make),
                 binary_get(),
@@ -245,7 +247,7 @@ FIELDS = Topic(
             ]
         ),
         rule(
-            "The header fields of an app may be an iterator where nothing is converted",
+            "The headers of an app may be an iterator where nothing is converted",
             "ASGI HTTP: Response start",
             sends_headers(lambda: iter([[b"content-type", b"text/plain"]])),
             json_get(),
@@ -266,7 +268,7 @@ FIELDS = Topic(
             rule(
                 f"`{content_type}` is not JSON",
                 "RFC 6839 §3.1",
-                answers_bytes(b"1", content_type),
+                responds_with_bytes(b"1", content_type),
                 binary_get(),
                 as_written(b"1", content_type),
             )
@@ -276,7 +278,7 @@ FIELDS = Topic(
             rule(
                 f"{name} of the JSON does not stay on msgpack",
                 reference,
-                answers(DOCUMENT, **{name.lower(): "x"}),
+                responds(DOCUMENT, **{name.lower(): "x"}),
                 binary_get(),
                 IN_MSGPACK,
                 field(name.lower(), None),
@@ -287,7 +289,7 @@ FIELDS = Topic(
             rule(
                 f"{name} stays on what is not converted",
                 reference,
-                answers_bytes(b"hello", "text/plain", **{name.lower(): "x"}),
+                responds_with_bytes(b"hello", "text/plain", **{name.lower(): "x"}),
                 binary_get(),
                 as_written(b"hello", "text/plain"),
                 field(name.lower(), "x"),
@@ -297,7 +299,7 @@ FIELDS = Topic(
         rule(
             "Digests stay for JSON clients",
             "RFC 9530 §2",
-            answers(DOCUMENT, **{name.lower(): "x" for name, _ in DIGESTS}),
+            responds(DOCUMENT, **{name.lower(): "x" for name, _ in DIGESTS}),
             json_get(),
             *(field(name.lower(), "x") for name, _ in DIGESTS),
         ),
@@ -316,26 +318,26 @@ VARY = Topic(
                 vary(*names),
             )
             for title, app, names in [
-                ("`Vary: Accept` is on JSON that may be msgpack", answers(DOCUMENT), ["accept"]),
+                ("`Vary: Accept` is on JSON that may be msgpack", responds(DOCUMENT), ["accept"]),
                 (
                     "`Accept` joins other fields in Vary",
-                    answers(DOCUMENT, vary="Origin, Cookie"),
+                    responds(DOCUMENT, vary="Origin, Cookie"),
                     ["origin", "cookie", "accept"],
                 ),
                 (
                     "`Accept` is not listed twice",
-                    answers(DOCUMENT, vary="Cookie, ACCEPT"),
+                    responds(DOCUMENT, vary="Cookie, ACCEPT"),
                     ["cookie", "accept"],
                 ),
                 (
                     "`Accept-Encoding` is not `Accept`",
-                    answers(DOCUMENT, vary="Accept-Encoding"),
+                    responds(DOCUMENT, vary="Accept-Encoding"),
                     ["accept-encoding", "accept"],
                 ),
-                ("`Vary: *` is left", answers(DOCUMENT, vary="*"), ["*"]),
+                ("`Vary: *` is left", responds(DOCUMENT, vary="*"), ["*"]),
                 (
                     "`Vary: Accept` is on errors",
-                    answers({"error": "none"}, status=404),
+                    responds({"error": "none"}, status=404),
                     ["accept"],
                 ),
                 (
@@ -347,14 +349,14 @@ VARY = Topic(
             for client, request in [("binary client", binary_get()), ("JSON client", json_get())]
         ),
         rule(
-            "`Vary: Accept` is on the answer to a request without Accept",
+            "`Vary: Accept` is on the response to a request without Accept",
             "RFC 9110 §12.5.5",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             get(),
             vary("accept"),
         ),
         rule(
-            "`Vary: Accept` is on the answer to a JSON body",
+            "`Vary: Accept` is on the response to a JSON body",
             "RFC 9110 §12.5.5",
             echo,
             json_post(DOCUMENT),
@@ -363,7 +365,7 @@ VARY = Topic(
         rule(
             "`Vary: Accept` is on JSON that stays JSON for a binary client",
             "RFC 9110 §12.5.5",
-            answers_bytes(b"18446744073709551616"),
+            responds_with_bytes(b"18446744073709551616"),
             binary_get(),
             vary("accept"),
         ),
@@ -394,19 +396,19 @@ VARY = Topic(
 
 
 def is_not_labelled_json(seen: Seen) -> None:
-    """The answer does not say that it is JSON."""
+    """Check that the response does not say that it is JSON."""
     if seen.media_type == JSON:
         raise Unmet(f"Content-Type: {JSON}")
 
 
 STATUSES = Topic(
-    "Methods, statuses and answers without a body",
+    "Methods, statuses and responses without a body",
     [
         *(
             rule(
-                f"A JSON answer with status {code} is converted",
+                f"A JSON response with status {code} is converted",
                 f"RFC 9110 §15.{section}",
-                answers(DOCUMENT, status=code),
+                responds(DOCUMENT, status=code),
                 binary_post(DOCUMENT),
                 status(code),
                 IN_MSGPACK,
@@ -446,7 +448,7 @@ STATUSES = Topic(
         rule(
             "205 has no body and gets none",
             "RFC 9110 §15.3.6",
-            answers_bytes(b"", JSON, status=205),
+            responds_with_bytes(b"", JSON, status=205),
             binary_post(DOCUMENT),
             status(205),
             no_body,
@@ -499,14 +501,14 @@ STATUSES = Topic(
             no_body,
         ),
         rule(
-            "An answer without Content-Type passes as it is",
+            "A response without Content-Type passes as it is",
             "RFC 9110 §8.3",
-            answers_bytes(TEXT, None),
+            responds_with_bytes(TEXT, None),
             binary_get(),
             as_written(TEXT, None),
         ),
         rule(
-            "An answer without any header field passes",
+            "A response without any header passes",
             "ASGI HTTP: Response start",
             sends({"type": "http.response.start", "status": 200}, {"type": "http.response.body"}),
             binary_get(),
@@ -516,15 +518,15 @@ STATUSES = Topic(
         rule(
             "An empty body that is labelled JSON passes as it is",
             "RFC 9110 §6.4",
-            answers_bytes(b""),
+            responds_with_bytes(b""),
             binary_get(),
             status(200),
             as_written(b"", JSON),
         ),
         rule(
-            "HEAD has the header fields of GET, Content-Length included",
+            "HEAD has the headers of GET, Content-Length included",
             "RFC 9110 §9.3.2",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             Request("HEAD", fields(accept=MSGPACK)),
             status(200),
             field("content-type", MSGPACK),
@@ -573,7 +575,7 @@ STATUSES = Topic(
             field("content-length", "5"),
         ),
         rule(
-            "OPTIONS reaches the app, and its answer the client",
+            "OPTIONS reaches the app, and its response the client",
             "RFC 9110 §9.3.7",
             sends(start(204, (("allow", "GET, POST"),)), body()),
             Request("OPTIONS", fields(accept=MSGPACK)),
@@ -582,23 +584,23 @@ STATUSES = Topic(
             no_body,
         ),
         rule(
-            "A JSON answer to OPTIONS is converted",
+            "A JSON response to OPTIONS is converted",
             "RFC 9110 §9.3.7",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             Request("OPTIONS", fields(accept=MSGPACK)),
             IN_MSGPACK,
         ),
         rule(
-            "DELETE without a body is answered in msgpack",
+            "DELETE without a body gets a response in msgpack",
             "RFC 9110 §9.3.5",
-            answers(DOCUMENT),
+            responds(DOCUMENT),
             Request("DELETE", fields(accept=MSGPACK)),
             IN_MSGPACK,
         ),
         rule(
-            "A JSON client's answer is left byte for byte",
+            "A JSON client's response is left byte for byte",
             "RFC 9110 §7.7",
-            answers_bytes(b'{ "a" :1 }\n', "application/json; charset=utf-8"),
+            responds_with_bytes(b'{ "a" :1 }\n', "application/json; charset=utf-8"),
             json_get(),
             as_written(b'{ "a" :1 }\n', "application/json; charset=utf-8"),
             is_json({"a": 1}),
