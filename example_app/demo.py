@@ -2,8 +2,8 @@
 
 Run ``python -m example_app.demo [--out FOLDER]``. It starts the service under uvicorn on a free
 port of the loopback interface, sends it real digits and photographs and a chord in both modes,
-checks that the answers agree and are right, writes the pictures it got back to the folder, prints a
-table of sizes and times, and stops the service. The exit code is 0 if all is well and 1 if not.
+checks that the responses agree and are right, writes the pictures that it received to the folder,
+prints a table of sizes and times, and stops the service. The exit code is 0 if all is well, else 1.
 """
 
 import argparse
@@ -40,7 +40,7 @@ Body = dict[str, Any]
 
 
 class DemoError(Exception):
-    """An answer is wrong, or the two modes do not agree; the message says which and how."""
+    """A response is wrong, or the two modes do not agree; the message says which and how."""
 
 
 # The two modes, as a client writes them.
@@ -66,9 +66,11 @@ class JsonMode:
     media_type = "application/json"
 
     def encode(self, body: Body) -> bytes:
+        """Encode a request body."""
         return json.dumps(body, default=self._to_json).encode()
 
     def decode(self, content: bytes) -> Body:
+        """Decode a response body."""
         body: Body = json.loads(content)
         return {field: self._from_json(field, value) for field, value in body.items()}
 
@@ -99,22 +101,24 @@ class BinaryMode:
     media_type = "application/msgpack"
 
     def encode(self, body: Body) -> bytes:
+        """Encode a request body."""
         return packb(body)
 
     def decode(self, content: bytes) -> Body:
+        """Decode a response body."""
         body: Body = unpackb(content)
         return body
 
 
-# What is called, and what makes an answer right.
+# What is called, and what makes a response right.
 
 
 @dataclass(frozen=True)
 class Call:
     """One request of the demonstration.
 
-    ``check`` takes the decoded answer and raises DemoError if it is wrong. ``picture`` names the
-    file for the answer's picture, if it has one.
+    ``check`` takes the decoded response and raises DemoError if it is wrong. ``picture`` names the
+    file for the response's picture, if it has one.
     """
 
     title: str
@@ -149,19 +153,19 @@ def require(condition: object, message: str) -> None:
         raise DemoError(message)
 
 
-def check_health(answer: Body) -> None:
+def check_health(result: Body) -> None:
     """Raise DemoError unless the service says that it is up."""
-    require(answer == {"status": "ok"}, f"/health answered {answer}")
+    require(result == {"status": "ok"}, f"/health responded with {result}")
 
 
-def check_digits(answer: Body, labels: NDArray[np.int64]) -> None:
+def check_digits(result: Body, labels: NDArray[np.int64]) -> None:
     """Raise DemoError unless more than ``MIN_ACCURACY`` of the digits are recognised.
 
     Args:
-        answer: the decoded answer of ``/digits/classify``.
+        result: the decoded response of ``/digits/classify``.
         labels: the true digits, shape (n,).
     """
-    digits, probabilities = np.asarray(answer["digits"]), answer["probabilities"]
+    digits, probabilities = np.asarray(result["digits"]), result["probabilities"]
     shape = (len(labels), CLASSES)
     require(
         probabilities.shape == shape,
@@ -179,10 +183,10 @@ def check_digits(answer: Body, labels: NDArray[np.int64]) -> None:
     require(accuracy > MIN_ACCURACY, f"only {accuracy:.0%} of the digits were recognised")
 
 
-def check_chord(answer: Body) -> None:
+def check_chord(result: Body) -> None:
     """Raise DemoError unless the loudest frequencies of every window are the notes of the chord."""
-    frequencies, amplitudes = answer["frequencies"], answer["amplitudes"]
-    shape = (len(frequencies), len(answer["times"]))
+    frequencies, amplitudes = result["frequencies"], result["amplitudes"]
+    shape = (len(frequencies), len(result["times"]))
     require(amplitudes.shape == shape, f"the amplitudes have shape {amplitudes.shape}, not {shape}")
     nearest = [int(np.abs(frequencies - note).argmin()) for note in A_MAJOR]
     # A note between two frequencies is in both, and a little of it in their neighbours.
@@ -195,21 +199,21 @@ def check_chord(answer: Body) -> None:
     require(elsewhere.max() < 0.01, "the chord has notes that were not played")
 
 
-def check_edges(answer: Body, photograph: bytes) -> None:
+def check_edges(result: Body, photograph: bytes) -> None:
     """Raise DemoError unless picture and gradient have the photograph's size and agree.
 
     Args:
-        answer: the decoded answer of ``/images/edges``.
+        result: the decoded response of ``/images/edges``.
         photograph: the JPEG file that was sent.
     """
     with Image.open(io.BytesIO(photograph)) as sent:
         shape = (sent.height, sent.width)
     try:
-        with Image.open(io.BytesIO(answer["edges_png"]), formats=("PNG",)) as received:
+        with Image.open(io.BytesIO(result["edges_png"]), formats=("PNG",)) as received:
             picture = np.asarray(received)
     except OSError as error:
         raise DemoError("the edge picture is not a PNG image") from error
-    gradient = answer["gradient"]
+    gradient = result["gradient"]
     for what, array in (("edge picture", picture), ("gradient", gradient)):
         require(array.shape == shape, f"the {what} has shape {array.shape}, the photo {shape}")
     require(gradient.dtype == np.float32, f"the gradient has dtype {gradient.dtype}, not float32")
@@ -219,8 +223,8 @@ def check_edges(answer: Body, photograph: bytes) -> None:
     )
 
 
-def first_difference(one: Any, other: Any, where: str = "the answer") -> str | None:
-    """Say where two decoded answers differ, or return None if they are identical.
+def first_difference(one: Any, other: Any, where: str = "the response") -> str | None:
+    """Say where two decoded responses differ, or return None if they are identical.
 
     Types count, and so do the data types of arrays: nothing is rounded or converted.
     """
@@ -252,21 +256,21 @@ class Cost:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A call, its answer (the same in both modes), and what it costs in each mode."""
+    """A call, its response (the same in both modes), and what it costs in each mode."""
 
     call: Call
-    answer: Body
+    result: Body
     json: Cost
     binary: Cost
 
 
 def exchange(server: Server, client: httpx2.Client, call: Call, mode: Mode) -> tuple[Body, Cost]:
-    """Make a call and return its decoded answer and its cost.
+    """Make a call and return its decoded response and its cost.
 
     The time runs from Python objects to Python objects, so it includes encoding and decoding.
 
     Raises:
-        ServerError: if the answer does not come, or not with status 200 and the mode's media type.
+        ServerError: if there is no response with status 200 and the mode's media type.
     """
     what = f"{call.path} ({call.title}) in {mode.name} mode"
     method = "GET" if call.body is None else "POST"
@@ -279,24 +283,24 @@ def exchange(server: Server, client: httpx2.Client, call: Call, mode: Mode) -> t
     try:
         response = client.request(method, call.path, content=content, headers=headers)
     except httpx2.TransportError as error:
-        raise server.error(f"{what} was not answered: {error!r}") from error
+        raise server.error(f"{what} failed: {error!r}") from error
     media_type = response.headers.get("Content-Type", "").partition(";")[0]
     if response.status_code != 200 or media_type != mode.media_type:
         raise server.error(
-            f"{what} was answered with status {response.status_code} and media type "
+            f"{what} has a response with status {response.status_code} and media type "
             f"{media_type!r}: {response.content[:300]!r}"
         )
-    answer = mode.decode(response.content)
+    result = mode.decode(response.content)
     milliseconds = (time.perf_counter() - start) * 1000
-    return answer, Cost(len(content or b""), len(response.content), milliseconds)
+    return result, Cost(len(content or b""), len(response.content), milliseconds)
 
 
 def compare_modes(server: Server, client: httpx2.Client, call: Call) -> Comparison:
-    """Make a call ``REPEATS`` times in each mode, and check and compare every answer.
+    """Make a call ``REPEATS`` times in each mode, and check and compare every response.
 
     Raises:
-        DemoError: if an answer is wrong or the two modes do not agree.
-        ServerError: if an answer does not come.
+        DemoError: if a response is wrong or the two modes do not agree.
+        ServerError: if there is no response.
     """
     json_costs, binary_costs = [], []
     # The modes take turns, so that whatever else the machine is doing slows both alike. The first
@@ -363,8 +367,8 @@ def run(folder: Path) -> None:
     """Run the demonstration, write its pictures to ``folder`` and print its table.
 
     Raises:
-        DemoError: if an answer is wrong or the two modes do not agree.
-        ServerError: if the server does not start or does not answer.
+        DemoError: if a response is wrong or the two modes do not agree.
+        ServerError: if the server does not start or does not respond.
         OSError: if the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -385,7 +389,7 @@ def run(folder: Path) -> None:
     for comparison in comparisons:
         if comparison.call.picture is not None:
             picture = folder / comparison.call.picture
-            picture.write_bytes(comparison.answer["edges_png"])
+            picture.write_bytes(comparison.result["edges_png"])
             print(f"wrote {picture}")
 
 

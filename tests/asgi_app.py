@@ -52,7 +52,7 @@ def http_scope(
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "2",  # which needs no header field to announce a body
+        "http_version": "2",  # which needs no header to announce a body
         "method": method,
         "scheme": "http",
         "path": path,
@@ -82,16 +82,16 @@ async def exchange(
                 "more_body": index + 1 < len(chunks),
             }
         messages.append(chunk)
-    answer = Answer()
+    response = Answer()
 
     async def receive() -> Message:
         return messages.pop(0) if messages else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
-        answer.messages.append(message)
+        response.messages.append(message)
 
     await app(scope, receive, send)
-    return answer
+    return response
 
 
 def call(
@@ -105,11 +105,11 @@ def call(
 
 
 class Recorder:
-    """An app that keeps what it received, and answers what it is told to.
+    """An app that keeps what it received, and responses what it is told to.
 
     Args:
-        body: the body of its answer.
-        headers: the header fields of its answer.
+        body: the body of its response.
+        headers: the headers of its response.
         reads: whether it reads the request's body.
     """
 
@@ -121,7 +121,7 @@ class Recorder:
         status: int = 200,
         reads: bool = True,
     ) -> None:
-        self.answer = [body] if isinstance(body, bytes) else list(body)
+        self.response = [body] if isinstance(body, bytes) else list(body)
         self.headers = {"content-type": "application/json"} if headers is None else headers
         self.status = status
         self.reads = reads
@@ -136,8 +136,8 @@ class Recorder:
                 break
         raw = [(k.encode(), v.encode()) for k, v in self.headers.items()]
         await send({"type": "http.response.start", "status": self.status, "headers": raw})
-        for index, chunk in enumerate(self.answer):
-            more_body = index + 1 < len(self.answer)
+        for index, chunk in enumerate(self.response):
+            more_body = index + 1 < len(self.response)
             await send({"type": "http.response.body", "body": chunk, "more_body": more_body})
 
     @property

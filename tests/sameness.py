@@ -29,7 +29,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 def raw_bytes(array: np.ndarray[Any, Any]) -> bytes:
-    """The bytes in C order, the gaps between fields and the padding of long doubles as zeros."""
+    """Return the bytes in C order, gaps and the padding of long doubles as zeros."""
     if not array.itemsize:
         return b""
     items = np.frombuffer(array.view(f"V{array.itemsize}").tobytes(), np.uint8)

@@ -77,7 +77,7 @@ EMPTY = {"dict", "set", "OrderedDict", "defaultdict", "WeakKeyDictionary", "Weak
 
 
 def name_of(node: ast.expr) -> str:
-    """The last name in ``functools.lru_cache(maxsize=...)``, and the like."""
+    """Return the last name in ``functools.lru_cache(maxsize=...)``, and the like."""
     if isinstance(node, ast.Call):
         return name_of(node.func)
     if isinstance(node, ast.Attribute):

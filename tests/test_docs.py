@@ -28,7 +28,7 @@ def name_of(page: Path) -> str:
 
 
 def expected_output(code: str) -> str:
-    """The comments that stand directly under a ``print``."""
+    """Return the comments that stand directly under a ``print``."""
     lines: list[str] = []
     under_print = False
     for line in code.splitlines():

@@ -34,31 +34,31 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 CHINA = (resources.files("sklearn.datasets.images") / "china.jpg").read_bytes()
 
 
-class Answer(NamedTuple):
-    """Status and decoded body of an answer."""
+class Received(NamedTuple):
+    """Status and decoded body of a response."""
 
     status: int
     body: Body
 
 
 class Caller:
-    """Calls the service in one mode and insists on an answer in that mode's media type."""
+    """Calls the service in one mode and insists on a response in that mode's media type."""
 
     def __init__(self, client: TestClient, mode: Mode) -> None:
         self.client = client
         self.mode = mode
 
-    def get(self, path: str) -> Answer:
-        return self._answer(self.client.get(path, headers={"Accept": self.mode.media_type}))
+    def get(self, path: str) -> Received:
+        return self._response(self.client.get(path, headers={"Accept": self.mode.media_type}))
 
-    def post(self, path: str, body: Body) -> Answer:
+    def post(self, path: str, body: Body) -> Received:
         headers = {"Accept": self.mode.media_type, "Content-Type": self.mode.media_type}
         content = self.mode.encode(body)
-        return self._answer(self.client.post(path, content=content, headers=headers))
+        return self._response(self.client.post(path, content=content, headers=headers))
 
-    def _answer(self, response: Any) -> Answer:
+    def _response(self, response: Any) -> Received:
         assert response.headers["Content-Type"] == self.mode.media_type
-        return Answer(response.status_code, self.mode.decode(response.content))
+        return Received(response.status_code, self.mode.decode(response.content))
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +82,10 @@ def image_file(
     return file.getvalue()
 
 
-def assert_refused(answer: Answer, message: str) -> None:
+def assert_refused(response: Received, message: str) -> None:
     """Assert that a request was refused, with a text like ``message`` in the reasons."""
-    assert answer.status == 422
-    assert re.search(message, str(answer.body["detail"]))
+    assert response.status == 422
+    assert re.search(message, str(response.body["detail"]))
 
 
 def test_health(caller: Caller) -> None:
@@ -133,21 +133,21 @@ def test_any_real_data_type_gives_the_same_digits(caller: Caller, dtype: str) ->
     ],
 )
 def test_wrong_batches_are_refused(caller: Caller, batch: Any, message: str) -> None:
-    answer = caller.post("/digits/classify", {"images": batch})
-    assert_refused(answer, message)
-    assert answer.body["detail"][0]["loc"] == ["body", "images"]
+    response = caller.post("/digits/classify", {"images": batch})
+    assert_refused(response, message)
+    assert response.body["detail"][0]["loc"] == ["body", "images"]
 
 
 def test_digits_in_lists_are_recognised(client: TestClient) -> None:
     batch = digits.digits_split().held_out_images[:3]
-    answer = client.post("/digits/classify", json={"images": batch.tolist()})
-    assert answer.json()["digits"] == digits.class_probabilities(batch).argmax(axis=1).tolist()
+    response = client.post("/digits/classify", json={"images": batch.tolist()})
+    assert response.json()["digits"] == digits.class_probabilities(batch).argmax(axis=1).tolist()
 
 
 @pytest.mark.parametrize("value", ["text", 3, None, {"shape": [1, 8, 8]}])
 def test_batches_that_are_no_array_are_refused(caller: Caller, value: Any) -> None:
-    answer = caller.post("/digits/classify", {"images": value})
-    assert_refused(answer, "images")
+    response = caller.post("/digits/classify", {"images": value})
+    assert_refused(response, "images")
 
 
 # Edges
@@ -207,8 +207,8 @@ def test_a_flat_image_has_no_edges(caller: Caller) -> None:
     ],
 )
 def test_unreadable_images_are_refused(caller: Caller, file: bytes) -> None:
-    answer = caller.post("/images/edges", {"image": file})
-    assert answer == (422, {"detail": "the image is not a readable JPEG or PNG file"})
+    response = caller.post("/images/edges", {"image": file})
+    assert response == (422, {"detail": "the image is not a readable JPEG or PNG file"})
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -222,18 +222,18 @@ def test_decompression_bombs_are_refused(caller: Caller, side: int) -> None:
 
 @pytest.mark.parametrize("sigma", [-0.1, 10.1, float("1e300"), "wide", None])
 def test_sigma_out_of_range_is_refused(caller: Caller, sigma: Any) -> None:
-    answer = caller.post("/images/edges", {"image": CHINA, "sigma": sigma})
-    assert answer.status == 422
-    (reason,) = answer.body["detail"]
+    response = caller.post("/images/edges", {"image": CHINA, "sigma": sigma})
+    assert response.status == 422
+    (reason,) = response.body["detail"]
     assert reason["loc"] == ["body", "sigma"]
     assert reason["input"] == sigma
 
 
 def test_a_missing_image_is_refused(caller: Caller) -> None:
     # The reason repeats the body, so this one has bytes in it that are no text.
-    answer = caller.post("/images/edges", {"photograph": CHINA})
-    assert_refused(answer, "Field required")
-    assert answer.body["detail"][0]["loc"] == ["body", "image"]
+    response = caller.post("/images/edges", {"photograph": CHINA})
+    assert_refused(response, "Field required")
+    assert response.body["detail"][0]["loc"] == ["body", "image"]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_a_body_that_cannot_be_decoded_is_refused(
 
 def test_base64_that_cannot_be_decoded_is_refused(client: TestClient) -> None:
     response = client.post("/images/edges", json={"image": "!!!"})
-    assert_refused(Answer(response.status_code, response.json()), "base64")
+    assert_refused(Received(response.status_code, response.json()), "base64")
 
 
 def test_json_clients_see_base64(client: TestClient) -> None:
@@ -364,8 +364,8 @@ def wav_with(at: int, field: bytes) -> bytes:
     ],
 )
 def test_unreadable_sounds_are_refused(caller: Caller, file: bytes) -> None:
-    answer = caller.post("/spectrogram", {"wav": file})
-    assert answer == (422, {"detail": "the sound is not a readable PCM WAV file"})
+    response = caller.post("/spectrogram", {"wav": file})
+    assert response == (422, {"detail": "the sound is not a readable PCM WAV file"})
 
 
 def test_long_sounds_are_refused(caller: Caller) -> None:
@@ -374,15 +374,15 @@ def test_long_sounds_are_refused(caller: Caller) -> None:
 
 
 def test_sounds_shorter_than_a_window_are_refused(caller: Caller) -> None:
-    answer = caller.post("/spectrogram", {"wav": sound_file(bytes(600)), "window": 302})
-    assert answer == (422, {"detail": "the sound has 300 frames, fewer than a window of 302"})
+    response = caller.post("/spectrogram", {"wav": sound_file(bytes(600)), "window": 302})
+    assert response == (422, {"detail": "the sound has 300 frames, fewer than a window of 302"})
 
 
 @pytest.mark.parametrize("window", [254, 16_386, 1_001, 512.5, "wide", None])
 def test_windows_out_of_range_are_refused(caller: Caller, window: Any) -> None:
-    answer = caller.post("/spectrogram", {"wav": chord_wav(), "window": window})
-    assert answer.status == 422
-    (reason,) = answer.body["detail"]
+    response = caller.post("/spectrogram", {"wav": chord_wav(), "window": window})
+    assert response.status == 422
+    (reason,) = response.body["detail"]
     assert (reason["loc"], reason["input"]) == (["body", "window"], window)
 
 
@@ -460,8 +460,8 @@ def test_an_interrupted_demo_leaves_no_server_behind(tmp_path: Path, number: int
 def test_a_server_that_dies_is_reported_with_its_log() -> None:
     health, *_ = demo_calls()
     with running_server() as server, server.client() as client:
-        answer, _ = exchange(server, client, health, BinaryMode())
-        assert answer == {"status": "ok"}
+        response, _ = exchange(server, client, health, BinaryMode())
+        assert response == {"status": "ok"}
         server.process.kill()
         with pytest.raises(ServerError, match=r"exit code -9(?s:.*)Application startup complete"):
             exchange(server, client, health, BinaryMode())

@@ -480,7 +480,7 @@ def test_as_ndarray_refuses(value: Any, message: str) -> None:
 
 
 def json_map(array: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """The JSON form, made here with nothing of the package."""
+    """Return the JSON form, made without the package."""
     return {
         "shape": list(array.shape),
         "dtype": str(array.dtype),

@@ -27,7 +27,7 @@ DEFAULT_OUT = ROOT / "docs" / "benchmarks"
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """What was asked for on the command line."""
+    """Parse the command line."""
     works = "\n".join(f"  {work.name:26}{work.title}" for work in WORKS.values())
     variants = "\n".join(f"  {name:26}{variant.plain_title}" for name, variant in VARIANTS.items())
     parser = argparse.ArgumentParser(
@@ -90,7 +90,7 @@ def plan(
 
 
 def print_figures(work: Work, figures: Figures) -> None:
-    """A piece of work's medians, each with its quartiles, and the ratios to its baselines."""
+    """Return the medians of a piece of work with quartiles, and the ratios to its baselines."""
     print(f"\n{work.title} [{work.kind}]")
     for name, values in figures.items():
         low, median, high = spread(values)

@@ -1,10 +1,10 @@
 """The variants that are ASGI apps, by name.
 
-Each answers the same requests: ``POST /array`` and ``POST /document`` give the document back that
+Each responses the same requests: ``POST /array`` and ``POST /document`` give the document back that
 they were sent, ``POST /distinct`` gives it back with a copy of its array, and ``GET /ping`` answers
 ``pong``. The FastAPI apps have two more routes for the small document: ``/document/injected``, with
-a dependency and a ``Response`` to set header fields of, and ``/document/untyped``, without a model
-for its answer.
+a dependency and a ``Response`` to set headers of, and ``/document/untyped``, without a model
+for its response.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ APPS: Final[Mapping[str, str]] = {
 
 
 def make_app(name: str) -> ASGIApp:
-    """The app of that name.
+    """Return the app of that name.
 
     Nothing is imported for it that it does not need: a module that is imported may change how a
     process behaves, and a process that has a lot imported is not the same as one that has not.

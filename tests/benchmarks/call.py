@@ -1,8 +1,8 @@
 """Runs one client in a process of its own: ``python -m tests.benchmarks.call CLIENT PORT BYTES``.
 
-It makes the array document of that size, and prints an empty line. From then on it obeys the lines
-that it reads, and answers each with one: ``small`` calls with a small document, ``call`` with the
-large one and tells the seconds that it took, ``check`` does so and compares the answer, ``collect``
+It makes the array document of that size, and prints an empty line. Then it obeys the lines that it
+reads, and prints one for each: ``small`` calls with a small document, ``call`` with the large
+one and prints the seconds that it took, ``check`` does so and compares the response, ``collect``
 collects garbage. It ends when its standard input does.
 """
 
@@ -19,11 +19,11 @@ from tests.benchmarks.documents import KIB, array_document, same
 
 def main(name: str, port: str, nbytes: str) -> None:
     """Obey until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library has to say does not belong among the answers
+    responses = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library has to say does not belong among the responses
     document, small = array_document(int(nbytes)), array_document(64 * KIB)
     call = CLIENTS[name](f"http://127.0.0.1:{port}/array")
-    print(file=answers, flush=True)
+    print(file=responses, flush=True)
     for line in sys.stdin:
         command = line.strip()
         told = ""
@@ -38,7 +38,7 @@ def main(name: str, port: str, nbytes: str) -> None:
                 raise RuntimeError(f"{name} gives another document than it was sent")
         else:
             gc.collect()
-        print(told, file=answers, flush=True)
+        print(told, file=responses, flush=True)
 
 
 if __name__ == "__main__":

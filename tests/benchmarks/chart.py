@@ -64,7 +64,7 @@ _STYLE: Final = """
 
 
 def to_svg(results: Mapping[str, Figures]) -> str:
-    """The chart of all array round trips that were measured beside the baseline."""
+    """Return the chart of all array round trips that were measured beside the baseline."""
     parts: list[str] = []
     top = _MARGIN
     bars = _relative(results.get(_BARS, {}))

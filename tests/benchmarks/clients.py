@@ -1,4 +1,4 @@
-"""The clients that are compared: each posts a document to a URL and gives the answer's.
+"""The clients that are compared: each posts a document to a URL and gives the response's.
 
 Nothing is imported for a client that it does not need; see ``apps``.
 """
@@ -38,7 +38,7 @@ def ours_async(url: str) -> Call:
 
 
 def with_requests(url: str) -> Call:
-    """The usual recipe: requests, msgpack and msgpack-numpy."""
+    """Call with the usual recipe: requests, msgpack and msgpack-numpy."""
     import requests
 
     session = requests.Session()
@@ -48,7 +48,7 @@ def with_requests(url: str) -> Call:
 
 
 def with_httpx2(url: str) -> Call:
-    """The same with httpx2."""
+    """Call with the same recipe on httpx2."""
     import httpx2
 
     client = httpx2.Client(timeout=TIMEOUT)
@@ -67,7 +67,7 @@ def _by_hand(post: Callable[[bytes, Mapping[str, str]], Any]) -> Call:
 
 
 def chains(url: str) -> Call:
-    """The client of the Chains framework, with its option for binary bodies."""
+    """Call with the client of the Chains framework, with its option for binary bodies."""
     from truss_chains.public_types import RPCOptions
     from truss_chains.remote_chainlet.stub import StubBase
 

@@ -23,7 +23,7 @@ LARGEST_BODY: Final = 256 * MIB
 
 
 def array_document(nbytes: int) -> Document:
-    """A name, five small parameters, and a float32 array.
+    """Return a name, five small parameters, and a float32 array.
 
     Args:
         nbytes: size of the array in bytes, a multiple of 4.
@@ -96,7 +96,7 @@ class Encoding:
     Attributes:
         content_type: of its requests; it asks for the same in ``Accept``.
         dumps: a document as a request's body.
-        loads: an answer's body as a document.
+        loads: a response's body as a document.
     """
 
     content_type: str
@@ -105,7 +105,7 @@ class Encoding:
 
 
 def _with_array(document: Document, change: Callable[[Any], Any]) -> Document:
-    """The document with its array, if it has one, in another form."""
+    """Return the document with its array, if it has one, in another form."""
     samples = document.get("samples")
     if not isinstance(samples, (np.ndarray, list, dict)):
         return document
@@ -139,8 +139,10 @@ def _json(document: Document) -> bytes:
 
 
 def _framed(document: Document) -> bytes:
-    """The plain fields behind their length, then the bytes of the array, copied once: what
-    protobuf does with a ``bytes`` field, without its compiler."""
+    """Return the plain fields behind their length, then the bytes of the array, copied once.
+
+    That is what protobuf does with a ``bytes`` field, without its compiler.
+    """
     plain = {key: value for key, value in document.items() if not isinstance(value, np.ndarray)}
     head = msgpack.packb(plain)
     array = document.get("samples")

@@ -18,7 +18,7 @@ from tests.benchmarks.models import ListedSignal, Run, Signal
 
 
 async def ping() -> PlainTextResponse:
-    """The small request that is asked for while large bodies flow."""
+    """Respond to the small requests that are sent while large bodies flow."""
     return PlainTextResponse("pong")
 
 
@@ -30,40 +30,40 @@ def _copied(signal: Signal) -> Signal:
 
 
 async def echo_signal(signal: Signal) -> Signal:
-    """The array document."""
+    """Return the array document."""
     return signal
 
 
 async def copy_signal(signal: Signal) -> Signal:
-    """The array document, its answer with an array of its own."""
+    """Return the array document, its response with an array of its own."""
     return _copied(signal)
 
 
 async def echo_listed_signal(signal: ListedSignal) -> ListedSignal:
-    """The array document as a list of numbers."""
+    """Return the array document as a list of numbers."""
     return signal
 
 
 async def echo_run(run: Run) -> Run:
-    """The small document."""
+    """Return the small document."""
     return run
 
 
 async def get_station(x_station: Annotated[str, Header()] = "none") -> str:
-    """A dependency that reads a header field."""
+    """Return a request header, as a dependency."""
     return x_station
 
 
 async def echo_run_injected(
     run: Run, response: Response, station: Annotated[str, Depends(get_station)]
 ) -> Run:
-    """The small document, by way of a dependency and with a header field of its own."""
+    """Return the small document, by way of a dependency and with a header of its own."""
     response.headers["x-station"] = station
     return run
 
 
 async def echo_run_untyped(run: Run):  # type: ignore[no-untyped-def]  # that is its point
-    """The small document, its answer without a model."""
+    """Return the small document, its response without a model."""
     return run
 
 
@@ -80,17 +80,17 @@ async def _unpacked(request: Request) -> Any:
 
 
 async def echo_packed_signal(request: Request) -> Response:
-    """An endpoint that packs and unpacks by itself, around a validated model."""
+    """Pack and unpack in the endpoint, around a validated model."""
     return _packed(Signal.model_validate(await _unpacked(request)))
 
 
 async def copy_packed_signal(request: Request) -> Response:
-    """The same with a copy of the array in its answer."""
+    """Do the same with a copy of the array in the response."""
     return _packed(_copied(Signal.model_validate(await _unpacked(request))))
 
 
 async def echo_packed_run(request: Request) -> Response:
-    """The same for the small document."""
+    """Do the same for the small document."""
     return _packed(Run.model_validate(await _unpacked(request)))
 
 

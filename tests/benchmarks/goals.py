@@ -29,7 +29,7 @@ class Goal:
     limit: float
 
     def reached(self, results: Mapping[str, Figures]) -> Spread | None:
-        """The multiple, with its quartiles; ``None`` if it was not measured."""
+        """Return the multiple, with its quartiles; ``None`` if it was not measured."""
         figures = results.get(self.work, {})
         values = figures.get(self.variant)
         if not values:

@@ -28,9 +28,9 @@ class GrpcClient:
         self._channel.close()
 
     def exchange(self, request: bytes) -> bytes:
-        """Send a message and receive its answer."""
-        answer: bytes = self._call(request, timeout=TIMEOUT)
-        return answer
+        """Send a message and receive its response."""
+        response: bytes = self._call(request, timeout=TIMEOUT)
+        return response
 
     def exchange_concurrently(
         self, request: bytes, count: int, expected_length: int, concurrency: int
@@ -38,7 +38,7 @@ class GrpcClient:
         """Keep some calls under way, until ``count`` are answered.
 
         Raises:
-            RuntimeError: an answer is not what it was in the beginning.
+            RuntimeError: a response is not what it was in the beginning.
         """
         calls: deque[Any] = deque()
         for _ in range(count):
@@ -51,4 +51,4 @@ class GrpcClient:
 
 def _check(call: Any, expected_length: int) -> None:
     if len(call.result()) != expected_length:
-        raise RuntimeError("an answer differs in length")
+        raise RuntimeError("a response differs in length")

@@ -1,6 +1,6 @@
 """A blocking HTTP/1.1 client whose cost is the same for every variant.
 
-A request is prepared once, and an answer is received into memory that exists already. Nothing is
+A request is prepared once, and a response is received into memory that exists already. Nothing is
 decoded.
 """
 
@@ -21,7 +21,7 @@ _HEAD_ROOM: Final = 64 * 1024
 
 
 def prepare(path: str, body: bytes | None = None, content_type: str = "") -> bytes:
-    """A whole request: GET without a body, POST with one."""
+    """Return a whole request: GET without a body, POST with one."""
     fields = [
         f"{'GET' if body is None else 'POST'} {path} HTTP/1.1",
         "host: 127.0.0.1",
@@ -51,7 +51,7 @@ class Connection:
         self.socket.close()
 
     def exchange(self, request: bytes) -> memoryview:
-        """Send a request and receive its answer.
+        """Send a request and receive its response.
 
         Returns:
             The body, valid until the next exchange.
@@ -67,7 +67,7 @@ class Connection:
         self.socket.sendall(request)
 
     def receive(self) -> memoryview:
-        """Receive an answer; see :meth:`exchange`."""
+        """Receive a response; see :meth:`exchange`."""
         filled = 0
         head_end = -1
         while head_end < 0:
@@ -86,7 +86,7 @@ class Connection:
         elif _CHUNKED.search(head):
             body = self._receive_chunked(start, filled)
         else:
-            raise RuntimeError("the answer has no length")
+            raise RuntimeError("the response has no length")
         if status != b"200":
             raise RuntimeError(f"status {status.decode()}: {bytes(body[:500])!r}")
         return body
@@ -130,7 +130,7 @@ def exchange_concurrently(
     """Keep every connection busy with one request at a time, until ``count`` are answered.
 
     Raises:
-        RuntimeError: an answer is not what it was in the beginning.
+        RuntimeError: a response is not what it was in the beginning.
     """
     with selectors.DefaultSelector() as selector:
         left_to_send = count
@@ -144,9 +144,9 @@ def exchange_concurrently(
             if not ready:
                 raise RuntimeError("the server does not answer")
             for key, _ in ready:
-                # A small answer is there as a whole, or nearly so: the rest is waited for.
+                # A small response is there as a whole, or nearly so: the rest is waited for.
                 if len(key.data.receive()) != expected_length:
-                    raise RuntimeError("an answer differs in length")
+                    raise RuntimeError("a response differs in length")
                 answered += 1
                 if left_to_send:
                     key.data.send(request)

@@ -22,12 +22,12 @@ class ArrayMap(msgspec.Struct):
     data: bytes
 
     def array(self) -> np.ndarray[Any, Any]:
-        """A view of the data."""
+        """Return a view of the data."""
         return np.frombuffer(self.data, self.dtype).reshape(self.shape)
 
     @classmethod
     def of(cls, array: np.ndarray[Any, Any]) -> ArrayMap:
-        """The map of an array, without a copy: msgspec writes any buffer."""
+        """Return the map of an array, without a copy: msgspec writes any buffer."""
         return cls(list(array.shape), str(array.dtype), array.data.cast("B"))  # type: ignore[arg-type]
 
 
@@ -82,31 +82,31 @@ RunBody = Annotated[Run, Body(media_type=RequestEncodingType.MESSAGEPACK)]
 
 @post("/array", media_type=MediaType.MESSAGEPACK, status_code=200)
 async def echo_signal(data: SignalBody) -> Signal:
-    """The array document; the array is looked at, as in the other variants."""
+    """Return the array document; the array is looked at, as in the other variants."""
     data.samples = ArrayMap.of(data.samples.array())
     return data
 
 
 @post("/distinct", media_type=MediaType.MESSAGEPACK, status_code=200)
 async def copy_signal(data: SignalBody) -> Signal:
-    """The array document, its answer with an array of its own."""
+    """Return the array document, its response with an array of its own."""
     return msgspec.structs.replace(data, samples=ArrayMap.of(data.samples.array().copy()))
 
 
 @post("/document", media_type=MediaType.MESSAGEPACK, status_code=200)
 async def echo_run(data: RunBody) -> Run:
-    """The small document."""
+    """Return the small document."""
     return data
 
 
 @get("/ping", media_type=MediaType.TEXT)
 async def ping() -> str:
-    """The small request that is asked for while large bodies flow."""
+    """Respond to the small requests that are sent while large bodies flow."""
     return "pong"
 
 
 def litestar() -> ASGIApp:
-    """The app."""
+    """Return the app."""
     app = Litestar(
         [echo_signal, copy_signal, echo_run, ping],
         request_max_body_size=LARGEST_BODY,

@@ -37,7 +37,7 @@ class Client(Protocol):
     """What a variant is asked with."""
 
     def exchange(self, request: Any) -> memoryview | bytes:
-        """Send a request that was prepared, and give its answer's body."""
+        """Send a request that was prepared, and give its response's body."""
 
     def close(self) -> None:
         """End the connection."""
@@ -52,7 +52,7 @@ class Subject:
         document: what is sent.
 
     Attributes:
-        length: bytes of the answer's body, known once it was checked.
+        length: bytes of the response's body, known once it was checked.
     """
 
     def __init__(self, server: Server, path: str, document: Document) -> None:
@@ -97,7 +97,7 @@ class Subject:
         self.length = len(body)
 
     def exchange(self) -> float:
-        """Ask once, and see that the answer is as long as ever.
+        """Ask once, and see that the response is as long as ever.
 
         Returns:
             How long it took, in seconds.
@@ -285,7 +285,7 @@ def _client_rounds(
 
 
 def _client_memory(work: Work, variant: Variant) -> float:
-    """The client's peak above idle during a call, as a multiple of the array.
+    """Return the client's peak above idle during a call, as a multiple of the array.
 
     The client is a new one, which has made small calls before. At idle it has the document that it
     is about to send.
@@ -308,7 +308,7 @@ def _peak_during(worker: Worker, act: Callable[[], object]) -> int:
 
 
 def _peak_memory(work: Work, document: Document, variant: Variant) -> float:
-    """The server's peak above idle while it answers, as a multiple of the array.
+    """Return the server's peak above idle while it responds, as a multiple of the array.
 
     The server is a new one, which has answered a small array before, and has collected its
     garbage: what it holds then is idle.

@@ -43,7 +43,7 @@ class Worker:
         self.pid = self._process.pid
 
     def line(self) -> str:
-        """What it says next.
+        """Return the next line of output.
 
         Raises:
             RuntimeError: it ended instead.
@@ -55,7 +55,7 @@ class Worker:
         return line.strip()
 
     def tell(self, command: str) -> str:
-        """Send it a line, and give its answer.
+        """Send it a line, and give its response.
 
         Raises:
             RuntimeError: it ended instead.
@@ -94,7 +94,7 @@ class Worker:
         return self._status("VmRSS")
 
     def peak_resident_bytes(self) -> int:
-        """The most memory it had since ``forget_peak`` (Linux)."""
+        """Return the most memory it had since ``forget_peak`` (Linux)."""
         return self._status("VmHWM")
 
     def forget_peak(self) -> None:

@@ -26,7 +26,7 @@ class _Raw:
     Args:
         reuse: whether one buffer serves all requests. No real server can do that, as two requests
             may overlap; it shows what fresh memory costs.
-        label: whether an answer says what it is.
+        label: whether a response says what it is.
     """
 
     def __init__(self, *, reuse: bool = False, label: bool = False) -> None:
@@ -67,27 +67,27 @@ async def _start(send: Send, length: int, label: list[tuple[bytes, bytes]]) -> N
 
 
 def limit() -> ASGIApp:
-    """The limit: a buffer for each request."""
+    """Read into a buffer for each request, and send it: the limit."""
     return _Raw()
 
 
 def limit_reused() -> ASGIApp:
-    """The limit without the cost of memory: one buffer for all requests."""
+    """Read into one buffer for all requests: the limit without the cost of memory."""
     return _Raw(reuse=True)
 
 
 def echo() -> ASGIApp:
-    """What clients are measured with: the limit, with a Content-Type."""
+    """Serve the clients that are measured: the limit, with a Content-Type."""
     return _Raw(label=True)
 
 
 async def ping(_: Request) -> Response:
-    """The small request that is asked for while large bodies flow."""
+    """Respond to the small requests that are sent while large bodies flow."""
     return PlainTextResponse("pong")
 
 
 async def echo_body(request: Request) -> Response:
-    """What everybody writes first."""
+    """Echo the body as everybody writes it first."""
     return Response(await request.body())
 
 

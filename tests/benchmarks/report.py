@@ -60,7 +60,7 @@ def to_markdown(
     *,
     quick: bool,
 ) -> str:
-    """The page.
+    """Return the page.
 
     Args:
         results: figures by the name of the work.

@@ -45,19 +45,19 @@ def _await_connections(port: int) -> None:
             time.sleep(0.02)
 
 
-def _obey(port: int, answers: TextIO) -> None:
+def _obey(port: int, responses: TextIO) -> None:
     _await_connections(port)
-    print(port, file=answers, flush=True)
+    print(port, file=responses, flush=True)
     for _ in sys.stdin:
         gc.collect()
-        print("done", file=answers, flush=True)
+        print("done", file=responses, flush=True)
     os._exit(0)
 
 
 def _start_to_obey(port: int) -> None:
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what servers have to say does not belong among the answers
-    threading.Thread(target=_obey, args=(port, answers), daemon=True).start()
+    responses = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what servers have to say does not belong among the responses
+    threading.Thread(target=_obey, args=(port, responses), daemon=True).start()
 
 
 def _serve_uvicorn(app: Any, listener: socket.socket) -> None:

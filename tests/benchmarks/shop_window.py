@@ -61,7 +61,7 @@ PEERS: Final = (
 
 
 def table(results: Mapping[str, Figures]) -> str:
-    """The table in Markdown.
+    """Return the table in Markdown.
 
     Args:
         results: figures by the name of the work, as a full run has them.
@@ -94,7 +94,7 @@ def _time(results: Mapping[str, Figures], variant: str) -> str:
 
 
 def written_into(page: str, results: Mapping[str, Figures]) -> str:
-    """A page with the table between its marks.
+    """Return a page with the table between its marks.
 
     Raises:
         ValueError: the page has no such marks.

@@ -16,7 +16,7 @@ class Spread(NamedTuple):
 
 
 def quantile(values: Sequence[float], fraction: float) -> float:
-    """The quantile of some values, interpolated between neighbours.
+    """Return the quantile of some values, interpolated between neighbours.
 
     Args:
         values: at least one, in any order.
@@ -30,7 +30,7 @@ def quantile(values: Sequence[float], fraction: float) -> float:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The median of some values, and the quartiles."""
+    """Return the median of some values, and the quartiles."""
     return Spread(quantile(values, 0.25), quantile(values, 0.5), quantile(values, 0.75))
 
 

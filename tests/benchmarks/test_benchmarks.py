@@ -78,18 +78,18 @@ def paths() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("name", "path"), paths())
-def test_variants_answer_with_the_document_that_they_are_sent(name: str, path: str) -> None:
+def test_variants_response_with_the_document_that_they_are_sent(name: str, path: str) -> None:
     variant = VARIANTS[name]
     encoding = ENCODINGS[variant.encoding]
     document = small_document() if path.startswith("/document") else array_document(64 * KIB)
     media_type = encoding.content_type
-    answer = TestClient(make_app(variant.app)).post(
+    response = TestClient(make_app(variant.app)).post(
         path,
         content=encoding.dumps(document),
         headers={"content-type": media_type, "accept": media_type},
     )
-    assert answer.status_code == 200
-    assert same(encoding.loads(answer.content), document)
+    assert response.status_code == 200
+    assert same(encoding.loads(response.content), document)
 
 
 @pytest.mark.parametrize("name", ["limit", "limit-reused", "echo", "starlette-echo"])
@@ -111,7 +111,7 @@ def test_ping_is_answered_wherever_it_is_asked_for() -> None:
 
 
 async def chunked_app(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
-    """Answers without a length, in chunks of many sizes."""
+    """Responses without a length, in chunks of many sizes."""
     assert scope["type"] == "http"
     await send({"type": "http.response.start", "status": 200, "headers": []})
     for size in (1, 70_000, 15, 300_000):

@@ -254,7 +254,7 @@ _ALL: Final = (
     ),
     _memory(
         "memory distinct",
-        "One round trip, 64 MiB, the answer with an array of its own",
+        "One round trip, 64 MiB, the response with an array of its own",
         "/distinct",
         1,
         "object-lane",

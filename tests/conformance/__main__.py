@@ -17,7 +17,7 @@ from tests.conformance.verdict import judge_all
 
 
 def peer_column() -> Column:
-    """What is found of msgpack-asgi, in the version that is installed."""
+    """Return the verdicts on msgpack-asgi, in the version that is installed."""
     version = importlib.metadata.version("msgpack-asgi")
     return column(f"msgpack-asgi {version}", judge_all(load(PEER)))
 
@@ -36,7 +36,7 @@ def try_middleware(subject: Subject) -> None:
 
 
 def print_failures(found: Column) -> None:
-    """The rules that do not pass, and how many do."""
+    """Return the rules that do not pass, and how many do."""
     tried = {title: cell for title, cell in found.cells.items() if cell != "n/a"}
     for rule in rules(ours=True):
         if tried.get(rule.title, "pass") != "pass":
@@ -46,7 +46,7 @@ def print_failures(found: Column) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument(
         "--middleware",

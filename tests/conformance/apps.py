@@ -23,18 +23,18 @@ CODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
 
 
 def start(status: int = 200, fields: Fields = (), **more: Any) -> Message:
-    """The message that starts a response."""
+    """Return the message that starts a response."""
     headers = [(name.encode(), value.encode("latin-1")) for name, value in fields]
     return {"type": "http.response.start", "status": status, "headers": headers, **more}
 
 
 def body(data: bytes = b"", *, more_body: bool = False) -> Message:
-    """A message with a piece of a response's body."""
+    """Return a message with a piece of a response's body."""
     return {"type": "http.response.body", "body": data, "more_body": more_body}
 
 
 async def read(receive: Receive) -> bytes | None:
-    """The body of a request; ``None`` if the client goes away."""
+    """Return the body of a request; ``None`` if the client goes away."""
     data = b""
     while True:
         message = await receive()
@@ -47,7 +47,7 @@ async def read(receive: Receive) -> bytes | None:
 
 
 def sends(*messages: Message) -> ASGIApp:
-    """Reads the body, and sends these messages."""
+    """Read the body, and send these messages."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if await read(receive) is not None:
@@ -138,7 +138,7 @@ async def refuses_everybody(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def responds_now(receive: Receive, send: Send, status: int) -> None:
-    """A small JSON response with this status, whatever the request."""
+    """Send a small JSON response with this status, whatever the request."""
     data = text({"status": status})
     fields = (("content-type", JSON), ("content-length", str(len(data))))
     await send(start(status, fields))
@@ -146,13 +146,13 @@ async def responds_now(receive: Receive, send: Send, status: int) -> None:
 
 
 async def waits_for_the_client_to_leave(scope: Scope, receive: Receive, send: Send) -> None:
-    """A long poll: nothing to say, until the client is gone."""
+    """Send nothing until the client is gone, as a long poll does."""
     await read(receive)
     await receive()
 
 
 def raises(exception: Exception, *before: Message) -> ASGIApp:
-    """Reads the body, sends these messages, and raises."""
+    """Read the body, send these messages, and raise."""
     send_first = sends(*before)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -185,7 +185,7 @@ LAST_MODIFIED: Final = "Sun, 06 Nov 1994 08:49:37 GMT"
 
 
 def conditional(document: Any, tag: str, content_type: str = JSON, /, **more: str) -> ASGIApp:
-    """A resource with an entity tag, and a date at which it was last modified.
+    """Return a resource with an entity tag, and a date at which it was last modified.
 
     It follows RFC 9110 §13.2.2: If-Match, then If-None-Match, and If-Modified-Since only where
     that is absent. The date is compared as the text that it is.

@@ -32,7 +32,7 @@ def status(code: int) -> Expectation:
 
 
 def field(name: str, value: str | None) -> Expectation:
-    """A header has this value, lines joined; with ``None`` it is not there."""
+    """Check that a header has this value, lines joined; with ``None`` it is not there."""
 
     def check(seen: Seen) -> None:
         if seen.field(name) != value:
@@ -42,7 +42,7 @@ def field(name: str, value: str | None) -> Expectation:
 
 
 def lines(name: str, *values: str) -> Expectation:
-    """A header comes in these lines."""
+    """Check that a header comes in these lines."""
 
     def check(seen: Seen) -> None:
         if seen.lines(name) != list(values):
@@ -104,7 +104,7 @@ def _check_same(found: Any, value: Any) -> None:
 
 
 def as_written(body: bytes, content_type: str | None) -> Expectation:
-    """The body is these bytes, under this Content-Type."""
+    """Check that the body is these bytes, under this Content-Type."""
 
     def check(seen: Seen) -> None:
         field("content-type", content_type)(seen)
@@ -121,7 +121,7 @@ def no_body(seen: Seen) -> None:
 
 
 def interim(*statuses: int) -> Expectation:
-    """These 1xx responses come before the final one."""
+    """Check that these 1xx responses come before the final one."""
 
     def check(seen: Seen) -> None:
         if seen.interim != list(statuses):
@@ -154,7 +154,7 @@ def problem(code: int, media_type: str) -> Expectation:
 
 
 def messages(*types: str) -> Expectation:
-    """These messages are sent, in this order; ``http.response.`` is left out."""
+    """Check that these messages are sent, in this order; ``http.response.`` is left out."""
 
     def check(seen: Seen) -> None:
         found = [message["type"].removeprefix("http.response.") for message in seen.messages]
@@ -179,13 +179,13 @@ def forwarded(*expected: Message) -> Expectation:
 
 
 def app_did_not_run(seen: Seen) -> None:
-    """The app was not called."""
+    """Check that the app was not called."""
     if seen.witness.app_ran:
         raise Unmet("the app runs")
 
 
 def app_received(value: Any) -> Expectation:
-    """The app received this document as JSON, and a Content-Type that says so."""
+    """Check that the app received this document as JSON, and a Content-Type that says so."""
 
     def check(seen: Seen) -> None:
         if seen.witness.app_fields("content-type") != [JSON]:
@@ -201,7 +201,7 @@ def app_received(value: Any) -> Expectation:
 
 
 def app_received_bytes(body: bytes) -> Expectation:
-    """The app received this body."""
+    """Check that the app received this body."""
 
     def check(seen: Seen) -> None:
         if seen.witness.app_received != body:
@@ -211,7 +211,7 @@ def app_received_bytes(body: bytes) -> Expectation:
 
 
 def app_saw(name: str, *values: str) -> Expectation:
-    """The app saw a header in these lines; with none of them, it saw no such field."""
+    """Check that the app saw a header in these lines; with none of them, it saw no such field."""
 
     def check(seen: Seen) -> None:
         found = seen.witness.app_fields(name)
@@ -222,7 +222,7 @@ def app_saw(name: str, *values: str) -> Expectation:
 
 
 def app_saw_tags(name: str, *tags: str) -> Expectation:
-    """The app saw a list of these entity tags, however it is spaced."""
+    """Check that the app saw a list of these entity tags, however it is spaced."""
 
     def check(seen: Seen) -> None:
         found = ", ".join(seen.witness.app_fields(name))
@@ -233,7 +233,7 @@ def app_saw_tags(name: str, *tags: str) -> Expectation:
 
 
 def app_saw_right_length(seen: Seen) -> None:
-    """The Content-Length in the app's scope is that of the body which it receives."""
+    """Check that the Content-Length in the app's scope is that of the body which it receives."""
     assert seen.witness.scope is not None
     now = [value for name, value in seen.witness.scope["headers"] if name == b"content-length"]
     for length in (*seen.witness.app_fields("content-length"), *map(bytes.decode, now)):
@@ -242,7 +242,7 @@ def app_saw_right_length(seen: Seen) -> None:
 
 
 def app_received_messages(*types: str) -> Expectation:
-    """The app received these messages, in this order; ``http.`` is left out."""
+    """Check that the app received these messages, in this order; ``http.`` is left out."""
 
     def check(seen: Seen) -> None:
         found = [message["type"].removeprefix("http.") for message in seen.witness.received]
@@ -253,7 +253,7 @@ def app_received_messages(*types: str) -> Expectation:
 
 
 def app_received_chunks(chunks: Sequence[bytes]) -> Expectation:
-    """The app received a body in these chunks."""
+    """Check that the app received a body in these chunks."""
 
     def check(seen: Seen) -> None:
         if [message.get("body", b"") for message in seen.witness.received] != list(chunks):

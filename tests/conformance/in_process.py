@@ -93,7 +93,7 @@ def _request_messages(request: Request) -> list[Message]:
 
 
 def _take_down(seen: Seen) -> None:
-    """What a server would have sent to the client, and whether it could."""
+    """Return what a server would have sent to the client, and whether it could."""
     starts = [message for message in seen.messages if message["type"] == "http.response.start"]
     ends = [message for message in seen.messages if message["type"] in ENDS]
     for message in starts[:1]:

@@ -69,7 +69,7 @@ class Request:
         return fields
 
     def but(self, **changes: Any) -> Request:
-        """This request with other attributes."""
+        """Return this request with other attributes."""
         return replace(self, **changes)
 
 
@@ -100,11 +100,11 @@ class Seen:
     fault: str = ""
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a header, in their order."""
+        """Return the lines of a header, in their order."""
         return [value for key, value in self.fields if key == name]
 
     def field(self, name: str) -> str | None:
-        """A header, several lines joined; ``None`` if there is none."""
+        """Return a header, several lines joined; ``None`` if there is none."""
         lines = self.lines(name)
         return ", ".join(lines) if lines else None
 
@@ -128,32 +128,32 @@ def fields(**named: str | Sequence[str] | None) -> Fields:
 
 
 def get(**named: str | Sequence[str] | None) -> Request:
-    """A GET with these headers."""
+    """Return a GET with these headers."""
     return Request("GET", fields(**named))
 
 
 def binary_get(**named: str | Sequence[str] | None) -> Request:
-    """A GET by a client that wants msgpack."""
+    """Return a GET by a client that wants msgpack."""
     return get(**{"accept": MSGPACK, **named})
 
 
 def json_get(**named: str | Sequence[str] | None) -> Request:
-    """A GET by a client that wants JSON."""
+    """Return a GET by a client that wants JSON."""
     return get(**{"accept": JSON, **named})
 
 
 def post(body: bytes | tuple[bytes, ...], **named: str | Sequence[str] | None) -> Request:
-    """A POST of these bytes."""
+    """Return a POST of these bytes."""
     return Request("POST", fields(**named), body)
 
 
 def binary_post(value: Any, **named: str | Sequence[str] | None) -> Request:
-    """A POST of a document in msgpack, by a client that wants msgpack."""
+    """Return a POST of a document in msgpack, by a client that wants msgpack."""
     return post(packed(value), **{"content_type": MSGPACK, "accept": MSGPACK, **named})
 
 
 def json_post(value: Any, **named: str | Sequence[str] | None) -> Request:
-    """A POST of a document in JSON, by a client that wants JSON."""
+    """Return a POST of a document in JSON, by a client that wants JSON."""
     return post(text(value), **{"content_type": JSON, "accept": JSON, **named})
 
 
@@ -163,11 +163,11 @@ DOCUMENT: Final[dict[str, Any]] = {"id": 7, "name": "Zoë", "ratio": 0.5, "tags"
 
 
 def packed(value: Any) -> bytes:
-    """The msgpack of a document, by a library that is nobody's subject here."""
+    """Return the msgpack of a document, by a library that is nobody's subject here."""
     data: bytes = msgpack.packb(value)
     return data
 
 
 def text(value: Any) -> bytes:
-    """The JSON text of a document."""
+    """Return the JSON text of a document."""
     return json.dumps(value).encode()

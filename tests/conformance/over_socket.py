@@ -99,7 +99,7 @@ class OverSocket:
 
 @contextlib.contextmanager
 def over_socket(http: str) -> Iterator[OverSocket]:
-    """A transport over a server that runs as long as the ``with`` block.
+    """Return a transport over a server that runs as long as the ``with`` block.
 
     Args:
         http: uvicorn's HTTP implementation, ``"httptools"`` or ``"h11"``.

@@ -71,7 +71,7 @@ class Column:
 
 
 def column(title: str, verdicts: Mapping[str, Verdict]) -> Column:
-    """The column for verdicts; rules without one do not apply."""
+    """Return the column for verdicts; rules without one do not apply."""
     cells = {}
     for rule in rules(ours=True):
         verdict = verdicts.get(rule.title)
@@ -88,7 +88,7 @@ def _cell(rule: AnyRule, verdict: Verdict) -> str:
 
 
 def render(columns: Sequence[Column]) -> str:
-    """The whole document."""
+    """Return the whole document."""
     parts = [INTRODUCTION.format(count=len(rules(ours=True))), *_summary(columns)]
     for topic in TOPICS:
         parts += ["", f"## {topic.title}", ""]
@@ -121,7 +121,7 @@ def _passed(topic: Topic, column: Column) -> str:
 
 
 def _anchor(title: str) -> str:
-    """The anchor that GitHub gives to a heading."""
+    """Return the anchor that GitHub gives to a heading."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
@@ -135,7 +135,7 @@ def _definition(reference: str) -> str:
 
 
 def read_columns(text: str) -> list[Column]:
-    """The columns of a document that :func:`render` wrote."""
+    """Return the columns of a document that :func:`render` wrote."""
     titles: list[str] = []
     cells: list[dict[str, str]] = []
     is_table = False

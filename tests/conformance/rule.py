@@ -155,12 +155,12 @@ def rule(
     *expect: Expectation,
     **more: Any,
 ) -> Rule:
-    """A :class:`Rule`, in the order in which it reads best."""
+    """Return a :class:`Rule`, in the order in which it reads best."""
     return Rule(title, reference, app, request, expect, **more)
 
 
 def unmet(exc: BaseException) -> Unmet:
-    """What an exception says about a rule."""
+    """Return the verdict of an exception."""
     return Unmet(HELD_BACK) if isinstance(exc, HeldBack) else Crashed(exc)
 
 

@@ -44,7 +44,7 @@ def msgpack_asgi(app: ASGIApp) -> ASGIApp:
 
 
 def load(specification: str) -> Subject:
-    """The middleware that ``module:factory`` makes of an app.
+    """Return the middleware that ``module:factory`` makes of an app.
 
     Raises:
         ValueError: there is no such thing.
@@ -58,6 +58,6 @@ def load(specification: str) -> Subject:
 
 
 def chosen() -> Subject:
-    """The middleware that the environment names, or ours."""
+    """Return the middleware that the environment names, or ours."""
     specification = os.environ.get(VARIABLE)
     return load(specification) if specification else OURS

@@ -35,7 +35,7 @@ def plain(app: ASGIApp) -> ASGIApp:
 
 
 def cutting(app: ASGIApp) -> ASGIApp:
-    """Drops the last byte of each body, and says nothing of it."""
+    """Drop the last byte of each body, without a word."""
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_less(message: Message) -> None:
@@ -49,7 +49,7 @@ def cutting(app: ASGIApp) -> ASGIApp:
 
 
 def collecting(app: ASGIApp) -> ASGIApp:
-    """Sends nothing before the app is done."""
+    """Send nothing before the app is done."""
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         messages: list[Message] = []
@@ -68,7 +68,7 @@ JSON_START = start(fields=(("content-type", JSON),))
 
 
 def one(app: ASGIApp, *expect: Any, **more: Any) -> Rule:
-    """A rule about a GET by a binary client."""
+    """Return a rule about a GET by a binary client."""
     return rule("a rule", "a reference", app, binary_get(), *expect, **more)
 
 

@@ -57,6 +57,6 @@ def judge(rule: AnyRule, subject: Subject, over: Mapping[str, Transport]) -> Ver
 
 
 def judge_all(subject: Subject) -> dict[str, Verdict]:
-    """A verdict for the title of each rule that concerns a middleware."""
+    """Return a verdict for the title of each rule that concerns a middleware."""
     with transports() as over:
         return {rule.title: judge(rule, subject, over) for rule in rules(ours=subject.is_ours)}

@@ -73,7 +73,7 @@ class Witness:
         )
 
     def app_fields(self, name: str) -> list[str]:
-        """The lines of a header that the app saw."""
+        """Return the lines of a header that the app saw."""
         return [
             value.decode("latin-1") for key, value in self.fields_at_first if key == name.encode()
         ]
@@ -96,7 +96,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def witnessed(app: ASGIApp) -> ASGIApp:
-    """The app, with what it sees written down."""
+    """Return the app, with what it sees written down."""
 
     async def observed(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -117,7 +117,7 @@ def witnessed(app: ASGIApp) -> ASGIApp:
 
 
 def witnessing(app: ASGIApp) -> ASGIApp:
-    """The outermost app, with what comes out of it written down."""
+    """Return the outermost app, with what comes out of it written down."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
         witness = WITNESS.get()

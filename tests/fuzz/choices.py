@@ -16,13 +16,13 @@ class Choices:
         self._at = 0
 
     def bytes(self, count: int) -> bytes:
-        """The next bytes, with zeros where there are none."""
+        """Return the next bytes, with zeros where there are none."""
         part = self._data[self._at : self._at + count]
         self._at += count
         return part.ljust(count, b"\x00")
 
     def number(self, below: int) -> int:
-        """An integer from 0 on."""
+        """Return an integer from 0 on."""
         size = (max(1, below - 1).bit_length() + 7) // 8
         return int.from_bytes(self.bytes(size)) % below
 

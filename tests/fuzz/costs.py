@@ -54,16 +54,16 @@ ADDRESS_SPACE: Final = 6 * 1024 * MIB
 
 
 async def swallow(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the text and does nothing with it."""
-    await _answer(b"{}", scope, receive, send)
+    """Read the text and do nothing with it."""
+    await _response(b"{}", scope, receive, send)
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the text that it gets."""
-    await _answer(None, scope, receive, send)
+    """Responses with the text that it gets."""
+    await _response(None, scope, receive, send)
 
 
-async def _answer(text: bytes | None, scope: Scope, receive: Receive, send: Send) -> None:
+async def _response(text: bytes | None, scope: Scope, receive: Receive, send: Send) -> None:
     chunks = []
     more_body = True
     while more_body:
@@ -339,10 +339,10 @@ def _in_child(app: ASGIApp, path: str, body: bytes, is_gzip: bool) -> list[Any]:
     scope = http_scope(headers=headers, path=path)
     Path("/proc/self/clear_refs").write_text("5")
     cpu, before = _spent()
-    answer = anyio.run(exchange, app, scope, list(chunks))
+    response = anyio.run(exchange, app, scope, list(chunks))
     after, peak = _spent()
-    note = answer.body[:80].decode("latin-1")
-    return [answer.status, after - cpu, peak - before, note if answer.status >= 400 else ""]
+    note = response.body[:80].decode("latin-1")
+    return [response.status, after - cpu, peak - before, note if response.status >= 400 else ""]
 
 
 def _spent() -> tuple[float, int]:

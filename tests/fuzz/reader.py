@@ -25,7 +25,7 @@ _MAPS: Final = {0xDE: 2, 0xDF: 4}
 
 
 def read(data: bytes) -> Any:
-    """The one document that ``data`` is; keys of maps may be ``bytes``.
+    """Return the one document that ``data`` is; keys of maps may be ``bytes``.
 
     Raises:
         ValueError: it is none, or more than one.

@@ -78,6 +78,6 @@ def fuzz(target: str, seconds: int, found: Path = FOUND) -> Result:
 
 
 def _dictionary(tokens: Iterable[bytes]) -> str:
-    """The tokens as libFuzzer reads them, all bytes escaped."""
+    """Return the tokens as libFuzzer reads them, all bytes escaped."""
     escaped = ("".join(map(r"\x{:02x}".format, token)) for token in tokens)
     return "".join(f'"{token}"\n' for token in escaped)

@@ -241,7 +241,7 @@ _MODELS: Final = (
 
 
 def _model(choices: Choices, depth: int) -> bytes:
-    """What models ask for, or nearly so."""
+    """Return documents that models ask for, or nearly so."""
     names = choices.pick(_MODELS)
     return wire.pairs((wire.pack(name), value(choices, depth + 1)) for name in names)
 

@@ -41,13 +41,13 @@ WAV = (
 
 
 def post(url: str, document: Any) -> tuple[int, Any]:
-    """Send a document and return the status, and the answer if that is 200."""
+    """Send a document and return the status, and the response if that is 200."""
     body = msgpack.packb(document, default=msgpack_numpy.encode)
     headers = {"Content-Type": "application/msgpack"}
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(urllib.request.Request(url, body, headers)) as answer:
-            return 200, msgpack.unpackb(answer.read(), object_hook=msgpack_numpy.decode)
+        with opener.open(urllib.request.Request(url, body, headers)) as response:
+            return 200, msgpack.unpackb(response.read(), object_hook=msgpack_numpy.decode)
     except urllib.error.HTTPError as error:
         return error.code, None
 

@@ -56,12 +56,12 @@ class Doubling:
 
     @app.post("/pieces")
     async def pieces(self, request: Request) -> list[int]:
-        """The sizes of the pieces that the body comes in."""
+        """Return the sizes of the pieces that the body comes in."""
         return [len(piece) async for piece in request.stream() if piece]
 
     @app.get("/halves")
     async def halves(self) -> StreamingResponse:
-        """Send one half of an answer, and the other one after a call of ``/release``."""
+        """Send one half of a response, and the other one after a call of ``/release``."""
 
         async def stream() -> AsyncIterator[bytes]:
             yield b"first"

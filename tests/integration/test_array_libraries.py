@@ -67,7 +67,7 @@ def error_of(check: Callable[[], Any]) -> Mapping[str, Any]:
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The types of ml_dtypes, for the length of one test."""
+    """Return the types of ml_dtypes, for the length of one test."""
     monkeypatch.setattr(fields, "_EXTENSIONS", {})
     of_ml_dtypes.register()
 
@@ -350,10 +350,10 @@ def test_types_of_ml_dtypes_over_http() -> None:
 
     add_binary_mode(app)
     client = TestClient(app)
-    answer = client.post("/", content=packb(array), headers=MSGPACK)
-    assert unpackb(answer.content).astype("f4").tolist() == [[0, 2, 4], [6, 8, 10]]
-    answer = client.post("/", json=to_map(array))
-    assert from_map(answer.json()).astype("f4").tolist() == [[0, 2, 4], [6, 8, 10]]
+    response = client.post("/", content=packb(array), headers=MSGPACK)
+    assert unpackb(response.content).astype("f4").tolist() == [[0, 2, 4], [6, 8, 10]]
+    response = client.post("/", json=to_map(array))
+    assert from_map(response.json()).astype("f4").tolist() == [[0, 2, 4], [6, 8, 10]]
 
 
 @pytest.mark.usefixtures("registered")
@@ -702,8 +702,8 @@ def test_fields_of_numpydantic_work_as_they_are() -> None:
     add_binary_mode(app)
     client = TestClient(app)
     array = np.zeros((3, 2))
-    answer = client.post("/", content=packb({"x": array}), headers=MSGPACK)
-    assert np.array_equal(unpackb(answer.content)["x"], array)
+    response = client.post("/", content=packb({"x": array}), headers=MSGPACK)
+    assert np.array_equal(unpackb(response.content)["x"], array)
     assert client.post("/", json={"x": [[1.0, 2.0]]}).json() == {"x": [[1.0, 2.0]]}
     wrong = client.post("/", content=packb({"x": array.T}), headers=MSGPACK)
     assert wrong.status_code == 422
@@ -741,8 +741,8 @@ def test_all_of_them_over_http() -> None:
     array = np.arange(3, dtype="f4")
     names = ("tensor", "array", "series", "typed", "numpydantic")
     value = {**dict.fromkeys(names, array), "frame": {"a": array}}
-    answer = client.post("/", content=packb(value), headers=MSGPACK)
-    document = unpackb(answer.content)
+    response = client.post("/", content=packb(value), headers=MSGPACK)
+    document = unpackb(response.content)
     for doubled in (*(document[name] for name in names), document["frame"]["a"]):
         assert doubled.dtype == np.float32
         assert doubled.tolist() == [0, 2, 4]
@@ -751,12 +751,12 @@ def test_all_of_them_over_http() -> None:
     for doubled in (*(document[name] for name in names), document["frame"]["a"]):
         assert from_map(doubled).tolist() == [0, 2, 4]
     value["frame"] = {"a": array[:2]}
-    for answer in (
+    for response in (
         client.post("/", content=packb(value), headers=MSGPACK),
         client.post("/", json={**in_json, "frame": {"a": to_map(array[:2])}}),
     ):
-        assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"] == ["body", "frame"]
+        assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["body", "frame"]
     for schema in app.openapi()["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
 

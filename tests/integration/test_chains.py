@@ -44,7 +44,7 @@ REQUIREMENTS = [
 
 @pytest.fixture(scope="module")
 def chains_python() -> Path:
-    """The interpreter of an environment in which truss is installed."""
+    """Return the interpreter of an environment in which truss is installed."""
     python = ENVIRONMENT / "bin" / "python"
     installed = ENVIRONMENT / "installed.json"
     if not installed.exists() or json.loads(installed.read_text()) != REQUIREMENTS:
@@ -134,7 +134,7 @@ def our_app(dialect: str = "plain") -> FastAPI:
 
 
 def calls_of_chains(python: Path, app: FastAPI, mode: str) -> dict[str, Any]:
-    """What Chains' stub got from our app."""
+    """Return what Chains' stub received from the app."""
     with serving(app) as url:
         command = [str(python), "client.py", url, mode]
         done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=False)
@@ -175,7 +175,7 @@ def test_stub_in_json_mode(chains_python: Path) -> None:
 
 @pytest.fixture(scope="module")
 def chainlet(chains_python: Path) -> Iterator[httpx2.Client]:
-    """A client of a server that decodes and encodes as Chains does."""
+    """Yield a client of a server that decodes and encodes as Chains does."""
     with subprocess.Popen(
         [str(chains_python), "server.py"],
         cwd=SCRIPTS,
@@ -197,9 +197,9 @@ BINARY = {"Content-Type": "application/octet-stream"}
 @pytest.mark.parametrize("dialect", ["plain", "chains"])
 def test_model_of_ours_in_a_chainlet(chainlet: httpx2.Client, dialect: str) -> None:
     body = packb(MEASUREMENT, dialect=dialect)
-    answer = chainlet.post("/model", content=body, headers=BINARY)
-    assert answer.headers["Content-Type"] == "application/octet-stream"
-    assert Measurement.model_validate(unpackb(answer.content)) == MEASUREMENT
+    response = chainlet.post("/model", content=body, headers=BINARY)
+    assert response.headers["Content-Type"] == "application/octet-stream"
+    assert Measurement.model_validate(unpackb(response.content)) == MEASUREMENT
 
 
 def test_binary_client_calls_a_chainlet(chainlet: httpx2.Client) -> None:
@@ -209,8 +209,8 @@ def test_binary_client_calls_a_chainlet(chainlet: httpx2.Client) -> None:
 
 def test_values_without_a_model_in_a_chainlet(chainlet: httpx2.Client) -> None:
     document = MEASUREMENT.model_dump()
-    answer = chainlet.post("/raw", content=packb(document, dialect="chains"), headers=BINARY)
-    value = unpackb(answer.content)
+    response = chainlet.post("/raw", content=packb(document, dialect="chains"), headers=BINARY)
+    value = unpackb(response.content)
     assert np.array_equal(value.pop("samples"), document.pop("samples"))
     assert value == document
     assert {name: type(item) for name, item in value.items()} == {
@@ -224,9 +224,9 @@ def test_a_chainlet_writes_what_we_write(chainlet: httpx2.Client) -> None:
 
 
 def test_json_of_a_chainlet(chainlet: httpx2.Client) -> None:
-    answer = chainlet.post(
+    response = chainlet.post(
         "/model",
         content=MEASUREMENT.model_dump_json(),
         headers={"Content-Type": "application/json"},
     )
-    assert Measurement.model_validate_json(answer.content) == MEASUREMENT
+    assert Measurement.model_validate_json(response.content) == MEASUREMENT

@@ -107,10 +107,10 @@ def test_an_array_there_and_back(command: str, tmp_path: Path) -> None:
     assert fewer != command
     with started(fewer, tmp_path) as url:
         for _ in range(3):
-            answer = httpx2.post(f"{url}/double", content=body, headers=MSGPACK, trust_env=False)
-            assert answer.status_code == 200
-            assert answer.headers["Content-Type"] == "application/msgpack"
-            np.testing.assert_array_equal(unpackb(answer.content), array * 2)
+            response = httpx2.post(f"{url}/double", content=body, headers=MSGPACK, trust_env=False)
+            assert response.status_code == 200
+            assert response.headers["Content-Type"] == "application/msgpack"
+            np.testing.assert_array_equal(unpackb(response.content), array * 2)
         refused = httpx2.post(f"{url}/double", content=b"\xc1", headers=MSGPACK, trust_env=False)
         assert refused.status_code == 400
         assert refused.headers["Content-Type"] == "application/problem+msgpack"

@@ -44,7 +44,7 @@ IMPORT = 'import { decode, encode } from "@msgpack/msgpack";\n'
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the packages of npm."""
+    """Return a folder with the packages of npm."""
     folder = tmp_path_factory.mktemp("npm")
     shutil.copy(SCRIPTS / "package.json", folder)
     # Neither package needs others, so that the versions in package.json are all there is to lock.
@@ -58,7 +58,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["@msgpack/msgpack", "msgpackr"])
 def project(packages: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A folder with the client of the docs as ``arrays.js``, and the scripts that use it."""
+    """Yield a folder with the client of the docs as ``arrays.js``, and the scripts that use it."""
     (tmp_path / "node_modules").symlink_to(packages / "node_modules")
     (tmp_path / "package.json").write_text('{"type": "module"}')
     assert ARRAYS.count(IMPORT) == 1
@@ -113,11 +113,11 @@ def node(project: Path, script: str, *arguments: str) -> str:
 def test_digits_are_classified(project: Path, example_url: str) -> None:
     images = digits.digits_split().held_out_images.astype("float32")
     (project / "images").write_bytes(images.tobytes())
-    answer = json.loads(node(project, "digits.js", example_url, "images"))
+    response = json.loads(node(project, "digits.js", example_url, "images"))
     expected = digits.class_probabilities(images)
-    assert answer["shape"] == list(expected.shape)
-    assert answer["digits"] == expected.argmax(axis=1).tolist()
-    found = np.array(answer["probabilities"], "float32").reshape(expected.shape)
+    assert response["shape"] == list(expected.shape)
+    assert response["digits"] == expected.argmax(axis=1).tolist()
+    found = np.array(response["probabilities"], "float32").reshape(expected.shape)
     np.testing.assert_array_equal(found, expected)
 
 

@@ -37,7 +37,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the documents as ``packb`` writes them."""
+    """Return a folder with the documents as ``packb`` writes them."""
     folder = tmp_path_factory.mktemp("golden")
     for name, document in DOCUMENTS.items():
         (folder / name).write_bytes(packb(document))
@@ -51,7 +51,7 @@ def version(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def packages(version: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one version of msgpack."""
+    """Return a folder with one version of msgpack."""
     folder = tmp_path_factory.mktemp(f"msgpack-{version}")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
     command += [str(folder), f"msgpack=={version}", "msgpack-numpy==0.4.8"]

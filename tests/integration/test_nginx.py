@@ -107,7 +107,7 @@ def nginx(block: str, backend: str, folder: Path, more: str = "") -> Iterator[in
 def behind_nginx(
     served: Served, folder: Path, *, block: str | None = None, more: str = ""
 ) -> Iterator[httpx2.Client]:
-    """A client of nginx, with the app behind it."""
+    """Return a client of nginx, with the app behind it."""
     assert len(BLOCKS) == 1
     with (
         serving(served.app) as url,
@@ -124,19 +124,19 @@ def test_arrays_there_and_back(tmp_path: Path, *, buffered: bool) -> None:
     array = np.arange(MIB, dtype="float64")
     with behind_nginx(Served(), tmp_path, block=block) as client:
         for _ in range(3):  # over the connections that nginx keeps
-            answer = client.post("/double", content=packb(array), headers=MSGPACK)
-            assert answer.status_code == 200
-            assert answer.headers["Content-Type"] == "application/msgpack"
-            assert int(answer.headers["Content-Length"]) == len(answer.content)
-            np.testing.assert_array_equal(unpackb(answer.content), array * 2)
+            response = client.post("/double", content=packb(array), headers=MSGPACK)
+            assert response.status_code == 200
+            assert response.headers["Content-Type"] == "application/msgpack"
+            assert int(response.headers["Content-Length"]) == len(response.content)
+            np.testing.assert_array_equal(unpackb(response.content), array * 2)
 
 
 def test_an_upload_in_chunks(tmp_path: Path) -> None:
     body = packb(np.arange(MIB, dtype="int32"))
     pieces = (body[start : start + 50_000] for start in range(0, len(body), 50_000))
     with behind_nginx(Served(), tmp_path) as client:
-        answer = client.post("/double", content=pieces, headers=MSGPACK)
-        assert unpackb(answer.content)[-1] == 2 * (MIB - 1)
+        response = client.post("/double", content=pieces, headers=MSGPACK)
+        assert unpackb(response.content)[-1] == 2 * (MIB - 1)
 
 
 def test_json_is_compressed_and_msgpack_is_not(tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ def test_the_app_answers_for_its_limit_and_nginx_for_its_own(tmp_path: Path) -> 
             (64 * MIB + 1, "application/problem+msgpack"),
             (65 * MIB + 1, "text/html"),
         ):
-            answer = client.post("/double", content=bytes(size), headers=MSGPACK)
-            assert (answer.status_code, answer.headers["Content-Type"]) == (413, media_type)
+            response = client.post("/double", content=bytes(size), headers=MSGPACK)
+            assert (response.status_code, response.headers["Content-Type"]) == (413, media_type)
     assert served.doubled == 0
     assert [record.status for record in served.records] == [413]
 
@@ -188,8 +188,8 @@ def test_a_cache_keeps_json_and_msgpack_apart(tmp_path: Path) -> None:
     with behind_nginx(served, tmp_path, block=BUFFERING.sub("", BLOCKS[0]), more=cache) as client:
         for _ in range(2):
             for media_type in ("application/msgpack", "application/json"):
-                answer = client.get("/ramp", headers={"Accept": media_type})
-                assert answer.headers["Content-Type"] == media_type
+                response = client.get("/ramp", headers={"Accept": media_type})
+                assert response.headers["Content-Type"] == media_type
     assert served.ramps == 2
 
 
@@ -206,9 +206,9 @@ def test_a_cache_hands_no_msgpack_to_json_clients(
         del client.headers["Accept"]
         first = client.request(method, "/ramp", content=body, headers={**MSGPACK, **accept})
         assert first.status_code == 200
-        answer = client.get("/ramp", headers=accept)
-        assert answer.headers["Content-Type"] == "application/json"
-        assert answer.json()["shape"] == [1000]
+        response = client.get("/ramp", headers=accept)
+        assert response.headers["Content-Type"] == "application/json"
+        assert response.json()["shape"] == [1000]
     assert served.ramps == 1  # the second one is from the cache
 
 

@@ -73,7 +73,7 @@ def test_document_of_fastapi_is_valid(app: FastAPI) -> None:
 
 
 def _described(version: str, array: dict[str, Any]) -> dict[str, Any]:
-    """A document by hand, with what there is to refer to."""
+    """Return a document by hand, with what there is to refer to."""
     schemas = {
         "Array": array,
         "Cat": {
@@ -94,7 +94,7 @@ def _described(version: str, array: dict[str, Any]) -> dict[str, Any]:
             "discriminator": {"propertyName": "kind"},
         },
     }
-    answer = {
+    response = {
         "description": "d",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Array"}}},
     }
@@ -112,7 +112,7 @@ def _described(version: str, array: dict[str, Any]) -> dict[str, Any]:
         },
         "components": {
             "schemas": schemas,
-            "responses": {"Array": answer},
+            "responses": {"Array": response},
             "requestBodies": {"Pet": {"content": pet}},
         },
     }

@@ -53,7 +53,7 @@ LENGTHS = [0, 1, 1000, 16 * 1024, MIB // 4, 2 * MIB]
 
 
 def descendants(pid: int) -> set[int]:
-    """The processes that a process started, and those that they started."""
+    """Return the processes that a process started, and those that they started."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
     ).stdout
@@ -174,8 +174,8 @@ def test_methods_of_replicas_take_and_return_arrays(
 def test_the_page(http: httpx2.Client, media_type: str, length: int) -> None:
     array = samples(length)
     client = BinaryClient(http, media_type=media_type)
-    answer = client.post("/page/normalize", {"rate": 44_100.0, "samples": array})
-    np.testing.assert_array_equal(answer["samples"], array / abs(array).max())
+    response = client.post("/page/normalize", {"rate": 44_100.0, "samples": array})
+    np.testing.assert_array_equal(response["samples"], array / abs(array).max())
 
 
 def test_the_example(http: httpx2.Client) -> None:
@@ -190,8 +190,8 @@ def test_the_example(http: httpx2.Client) -> None:
     wav = chord_wav(seconds=4 * MIB / 16_000)
     assert len(wav) > 8 * MIB
     expected = sounds.spectrogram(sounds.read_wav(wav), 1024)
-    answer = binary.post("/example/spectrogram", {"wav": wav})
-    np.testing.assert_allclose(answer["amplitudes"], expected.amplitudes, rtol=1e-4, atol=1e-6)
+    response = binary.post("/example/spectrogram", {"wav": wav})
+    np.testing.assert_allclose(response["amplitudes"], expected.amplitudes, rtol=1e-4, atol=1e-6)
 
 
 def test_the_document_of_the_example_is_the_one_that_uvicorn_serves(http: httpx2.Client) -> None:
@@ -202,7 +202,7 @@ def test_the_document_of_the_example_is_the_one_that_uvicorn_serves(http: httpx2
     assert document == app.openapi()
 
 
-def test_both_replicas_answer(http: httpx2.Client) -> None:
+def test_both_replicas_response(http: httpx2.Client) -> None:
     seen = set()
     for _ in range(500):
         seen.add(http.get("/doubling/replica").json())
@@ -213,8 +213,8 @@ def test_both_replicas_answer(http: httpx2.Client) -> None:
 
 def test_arrays_are_objects_before_they_get_to_the_app(http: httpx2.Client) -> None:
     body = packb(samples(10))
-    answer = http.post("/doubling/document", content=body, headers=MSGPACK)
-    assert unpackb(answer.content) == "ndarray"
+    response = http.post("/doubling/document", content=body, headers=MSGPACK)
+    assert unpackb(response.content) == "ndarray"
 
 
 @pytest.mark.parametrize(
@@ -233,11 +233,11 @@ def test_refusals(
     http: httpx2.Client, path: str, content: bytes, media_type: str, status: int
 ) -> None:
     headers = {"Content-Type": media_type, "Accept": "application/msgpack"}
-    answer = http.post(f"/doubling/{path}", content=content, headers=headers)
-    assert answer.status_code == status
+    response = http.post(f"/doubling/{path}", content=content, headers=headers)
+    assert response.status_code == status
     kind = "msgpack" if status == 422 else "problem+msgpack"
-    assert answer.headers["Content-Type"] == f"application/{kind}"
-    problem = unpackb(answer.content)
+    assert response.headers["Content-Type"] == f"application/{kind}"
+    problem = unpackb(response.content)
     assert "detail" in problem
     assert status == 422 or problem["status"] == status
 
@@ -253,13 +253,13 @@ def test_an_upload_without_a_length(http: httpx2.Client) -> None:
     array = samples(MIB // 4)
     body = packb(array)
     pieces = (body[start : start + 50_000] for start in range(0, len(body), 50_000))
-    answer = http.post("/doubling/double", content=pieces, headers=MSGPACK)
-    np.testing.assert_array_equal(unpackb(answer.content), array * 2)
+    response = http.post("/doubling/double", content=pieces, headers=MSGPACK)
+    np.testing.assert_array_equal(unpackb(response.content), array * 2)
 
 
-def test_an_answer_streams(http: httpx2.Client) -> None:
-    with http.stream("GET", "/doubling/halves") as answer:
-        pieces = answer.iter_raw()
+def test_an_response_streams(http: httpx2.Client) -> None:
+    with http.stream("GET", "/doubling/halves") as response:
+        pieces = response.iter_raw()
         assert next(pieces) == b"first"
         # Whichever replica it is: it sends the rest only now.
         released = set()
@@ -270,6 +270,6 @@ def test_an_answer_streams(http: httpx2.Client) -> None:
 
 def test_what_ray_answers_itself_is_plain_text(http: httpx2.Client) -> None:
     headers = {"Accept": "application/msgpack", "X-Request-Timeout-Seconds": "0.2"}
-    answer = http.get("/doubling/never", headers=headers)
-    assert answer.status_code == 408
-    assert answer.headers["Content-Type"].startswith("text/plain")
+    response = http.get("/doubling/never", headers=headers)
+    assert response.status_code == 408
+    assert response.headers["Content-Type"].startswith("text/plain")

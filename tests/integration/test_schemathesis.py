@@ -70,17 +70,17 @@ def send(client: TestClient, case: Case, kind: str, content: bytes | None) -> ht
     return client.request(case.method, case.formatted_path, content=content, headers=headers)
 
 
-def check_json(case: Case, answer: httpx2.Response) -> None:
+def check_json(case: Case, response: httpx2.Response) -> None:
     checks = [not_a_server_error, status_code_conformance]
     # FastAPI documents the 422 of its own, but not an HTTPException of that status, nor a 400.
-    if answer.status_code == 200:
+    if response.status_code == 200:
         checks.append(content_type_conformance)
-        # Not schemathesis' own check: version 4.32 cannot read prefixItems in an answer's schema.
+        # Not schemathesis' own check: version 4.32 cannot read prefixItems in a response's schema.
         path = case.path.replace("/", "~1")
         place = f"#/paths/{path}/{case.method.lower()}/responses/200/content/application~1json"
-        Draft202012Validator({**DOCUMENT, "$ref": f"{place}/schema"}).validate(answer.json())
+        Draft202012Validator({**DOCUMENT, "$ref": f"{place}/schema"}).validate(response.json())
     for check in checks:
-        case.validate_response(answer, checks=[check])
+        case.validate_response(response, checks=[check])
 
 
 def test_all_operations_are_called() -> None:
@@ -99,9 +99,9 @@ def test_msgpack_comes_to_the_status_of_json(
         nonlocal arrays
         if isinstance(case.body, bytes):  # made to be no JSON at all
             check_json(case, send(client, case, "json", case.body))
-            answer = send(client, case, "msgpack", case.body)
-            assert answer.status_code in (400, 413, 422)
-            assert set(unpackb(answer.content)) >= {"detail"}
+            response = send(client, case, "msgpack", case.body)
+            assert response.status_code in (400, 413, 422)
+            assert set(unpackb(response.content)) >= {"detail"}
             return
         text = None
         if case.body is not NOT_SET:
@@ -112,11 +112,11 @@ def test_msgpack_comes_to_the_status_of_json(
             packed = None if text is None else packb(from_json(text))
         except EncodeError:  # an integer beyond 64 bits
             return
-        answer = send(client, case, "msgpack", packed)
-        assert answer.status_code == plain.status_code
-        assert answer.headers["content-type"] == "application/msgpack"
-        assert unpackb(answer.content).keys() == plain.json().keys()
-        statuses[answer.status_code] += 1
+        response = send(client, case, "msgpack", packed)
+        assert response.status_code == plain.status_code
+        assert response.headers["content-type"] == "application/msgpack"
+        assert unpackb(response.content).keys() == plain.json().keys()
+        statuses[response.status_code] += 1
         arrays += b"\xc4\x02nd" in (packed or b"")
 
     case = SCHEMA[path][method].as_strategy(generation_mode=mode)

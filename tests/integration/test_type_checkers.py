@@ -1,6 +1,6 @@
 """mypy and pyright on ``tests/typing``.
 
-To both, a typed array is the array itself, a stub is the service, and an answer what was asked for.
+To both, a typed array is the array itself, a stub the service, and a response what was asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Errors = dict[str, list[int]]
 
 
 def run(*command: str | Path) -> str:
-    """The output of a checker; 1 is its status where it finds errors."""
+    """Return the output of a checker; 1 is its status where it finds errors."""
     done = subprocess.run(
         [sys.executable, "-m", *map(str, command)],
         capture_output=True,

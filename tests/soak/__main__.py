@@ -3,7 +3,7 @@
 Sixteen clients send good requests, bad ones and such as are cut off, all of them in random order
 and then anew. The run fails, with status 1 and the reason, if
 
-- an answer is not what it has to be, or does not come within ``PATIENCE`` seconds;
+- a response is not what it has to be, or does not come within ``PATIENCE`` seconds;
 - the server logs a warning or an error, or ends;
 - it needs ``ALLOWANCE`` more memory in the last third of the time than in the middle one. The
   first third is for allocators, caches and thread pools to come to what they need.

@@ -1,6 +1,6 @@
 """The exchanges of the soak test: good ones, bad ones, and such as are cut off.
 
-Each is a coroutine function that raises ``Wrong`` if the answer is not what it has to be.
+Each is a coroutine function that raises ``Wrong`` if the response is not what it has to be.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ _DTYPES: Final = ("<f4", "<f8", "<i2", "|u1", "<c8", ">i4")
 
 
 class Wrong(Exception):
-    """An answer that is not what it has to be."""
+    """A response that is not what it has to be."""
 
 
 @dataclass
 class Visitor:
-    """One of the clients. ``large`` bounds how many of them send large bodies at the same time:
-    what the server needs at most is then the same from one third of the time to the next."""
+    """One of the clients.
+
+    ``large`` bounds how many of them send large bodies at the same time: the most that the server
+    needs is then the same from one third of the time to the next.
+    """
 
     http: httpx2.AsyncClient
     port: int
@@ -46,7 +49,7 @@ class Visitor:
     large: asyncio.Semaphore
 
     def document(self, size: int) -> dict[str, Any]:
-        """A document with an array of about ``size`` bytes."""
+        """Return a document with an array of about ``size`` bytes."""
         start = self.random.randrange(LARGEST)
         data = _POOL[start : start + size // 8 * 8]
         dtype = np.dtype(self.random.choice(_DTYPES))
@@ -58,7 +61,7 @@ class Visitor:
         }
 
     def size(self, largest: int = LARGE) -> int:
-        """A size in bytes from 1 KiB on, small ones as often as large ones."""
+        """Return a size in bytes from 1 KiB on, small ones as often as large ones."""
         return int(1024 * (largest / 1024) ** self.random.random())
 
     async def post(
@@ -70,10 +73,10 @@ class Visitor:
 Exchange = Callable[[Visitor], Awaitable[None]]
 
 
-def _check(answer: httpx2.Response, status: int, media_type: str) -> None:
-    found = (answer.status_code, answer.headers.get("content-type", "").partition(";")[0])
+def _check(response: httpx2.Response, status: int, media_type: str) -> None:
+    found = (response.status_code, response.headers.get("content-type", "").partition(";")[0])
     if found != (status, media_type):
-        raise Wrong(f"{found} and not {(status, media_type)}: {answer.content[:200]!r}")
+        raise Wrong(f"{found} and not {(status, media_type)}: {response.content[:200]!r}")
 
 
 def _compare(sent: dict[str, Any], got: dict[str, Any]) -> None:
@@ -85,14 +88,14 @@ def _compare(sent: dict[str, Any], got: dict[str, Any]) -> None:
             raise Wrong(f"another {name}: {got[name]!r:.100}, not {sent[name]!r:.100}")
 
 
-def _check_binary(sent: dict[str, Any], answer: httpx2.Response) -> None:
-    _check(answer, 200, "application/msgpack")
-    _compare(sent, unpackb(answer.content))
+def _check_binary(sent: dict[str, Any], response: httpx2.Response) -> None:
+    _check(response, 200, "application/msgpack")
+    _compare(sent, unpackb(response.content))
 
 
-def _check_json(sent: dict[str, Any], answer: httpx2.Response) -> None:
-    _check(answer, 200, "application/json")
-    got = answer.json()
+def _check_json(sent: dict[str, Any], response: httpx2.Response) -> None:
+    _check(response, 200, "application/json")
+    got = response.json()
     array = got["samples"]
     data = base64.b64decode(array["data_b64"])
     got["samples"] = np.frombuffer(data, array["dtype"]).reshape(array["shape"])
@@ -189,13 +192,13 @@ GOOD: Final[tuple[Exchange, ...]] = (
 def _refused(
     name: str, status: int, body: bytes, path: str = "/echo", **headers: str
 ) -> tuple[str, Exchange]:
-    """An exchange that is answered with problem details, in msgpack as the request was."""
+    """Return an exchange whose response is problem details, in msgpack as the request was."""
 
     async def exchange(visitor: Visitor) -> None:
         fields = {**MSGPACK, **{key.replace("_", "-"): value for key, value in headers.items()}}
-        answer = await visitor.post(body, fields, path)
-        _check(answer, status, "application/problem+msgpack")
-        problem = unpackb(answer.content)
+        response = await visitor.post(body, fields, path)
+        _check(response, status, "application/problem+msgpack")
+        problem = unpackb(response.content)
         if problem["status"] != status or not problem["detail"]:
             raise Wrong(f"the problem is {problem}")
 
@@ -203,9 +206,9 @@ def _refused(
 
 
 async def empty_map(visitor: Visitor) -> None:
-    answer = await visitor.post(packb({}))
-    _check(answer, 422, "application/msgpack")
-    missing = [error["loc"][-1] for error in unpackb(answer.content)["detail"]]
+    response = await visitor.post(packb({}))
+    _check(response, 422, "application/msgpack")
+    missing = [error["loc"][-1] for error in unpackb(response.content)["detail"]]
     if missing != ["name", "values", "samples", "cover"]:
         raise Wrong(f"{missing} are missing")
 
@@ -244,7 +247,7 @@ BAD: Final[dict[str, Exchange]] = dict(
 
 
 async def _raw(visitor: Visitor, head: str, body: bytes, read: int) -> None:
-    """Send this, read so many bytes of the answer, and drop the connection."""
+    """Send this, read so many bytes of the response, and drop the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", visitor.port)
     try:
         fields = f"Host: soak\r\nContent-Type: application/msgpack\r\n{head}"
@@ -254,7 +257,7 @@ async def _raw(visitor: Visitor, head: str, body: bytes, read: int) -> None:
         if read:
             start = await reader.readexactly(read)
             if not start.startswith(b"HTTP/1.1 200 "):
-                raise Wrong(f"the answer begins with {start!r:.100}")
+                raise Wrong(f"the response begins with {start!r:.100}")
     finally:
         writer.transport.abort()
 

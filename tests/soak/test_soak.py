@@ -1,4 +1,4 @@
-"""The soak test itself: a short run passes, and a leak and wrong answers are found."""
+"""The soak test itself: a short run passes, and a leak and wrong responses are found."""
 
 from __future__ import annotations
 

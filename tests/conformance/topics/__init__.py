@@ -49,5 +49,5 @@ TOPICS: Final[tuple[Topic, ...]] = (
 
 
 def rules(*, ours: bool) -> list[AnyRule]:
-    """The rules of all topics, with or without those that are about this package alone."""
+    """Return the rules of all topics, with or without those that are about this package alone."""
     return [rule for topic in TOPICS if ours or not topic.is_ours for rule in topic.rules]

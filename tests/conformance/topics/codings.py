@@ -54,7 +54,7 @@ LONG = {"text": "abc " * 2000}
 
 
 def coded(data: bytes, *codings: str) -> Request:
-    """A POST of msgpack under these content codings, each in a line of its own."""
+    """Return a POST of msgpack under these content codings, each in a line of its own."""
     return post(data, content_type=MSGPACK, accept=MSGPACK, content_encoding=codings)
 
 
@@ -71,12 +71,12 @@ def unzips_to(expectation: Expectation) -> Expectation:
 
 
 def zipped(data: bytes) -> bytes:
-    """gzip without a date in it."""
+    """Compress with gzip, without a date."""
     return gzip.compress(data, mtime=0)
 
 
 def first_half(data: bytes) -> bytes:
-    """What is left of a body that is cut short."""
+    """Return a body that is cut short."""
     return data[: len(data) // 2]
 
 
@@ -192,7 +192,7 @@ REQUEST_CODINGS = Topic(
 
 
 def compressed(coding: str, data: bytes = TEXT, **more: str) -> ASGIApp:
-    """An app that compresses its JSON by itself, whatever the client accepts."""
+    """Return an app that compresses its JSON by itself, whatever the client accepts."""
     return responds_with_bytes(CODINGS[coding](data), content_encoding=coding, **more)
 
 

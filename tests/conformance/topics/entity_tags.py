@@ -43,7 +43,7 @@ PICTURE = conditional(b"\x89PNG", TAG, "image/png")
 
 
 def tag_of(seen: Seen) -> str:
-    """The entity tag of a response."""
+    """Return the entity tag of a response."""
     tag = seen.field("etag")
     if tag is None:
         raise Unmet("no ETag")
@@ -58,13 +58,13 @@ def is_another_strong_tag(seen: Seen) -> None:
 
 
 def put(accept: str, **conditions: str) -> Request:
-    """A PUT of the document, in the format that is accepted."""
+    """Return a PUT of the document, in the format that is accepted."""
     data = packed(DOCUMENT) if accept == MSGPACK else text(DOCUMENT)
     return Request("PUT", fields(content_type=accept, accept=accept, **conditions), data)
 
 
 def head(**named: str) -> Request:
-    """A HEAD by a client that wants msgpack."""
+    """Return a HEAD by a client that wants msgpack."""
     return Request("HEAD", fields(accept=MSGPACK, **named))
 
 
@@ -74,7 +74,7 @@ def same_tag_as(seen: Seen) -> Expectation:
 
 
 def app_does_not_see_the_tag_of_the_json(seen: Seen) -> None:
-    """The app is not told that a client which has msgpack has its JSON."""
+    """Check that the app is not told that a client which has msgpack has its JSON."""
     if seen.witness.app_fields("if-range") == [TAG]:
         raise Unmet(f"the app sees If-Range: {TAG}")
 

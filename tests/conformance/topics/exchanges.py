@@ -101,7 +101,7 @@ IN_PIECES = tuple(packed(DOCUMENT)[start : start + 9] for start in range(0, 27, 
 
 
 def leaving(content_type: str, chunks: tuple[bytes, ...], when: str) -> Request:
-    """A POST by a client that goes away."""
+    """Return a POST by a client that goes away."""
     return post(chunks, content_type=content_type, accept=MSGPACK).but(leaves=when)
 
 
@@ -206,7 +206,7 @@ STARLETTE = Starlette(
 
 
 def is_cut_off(seen: Seen) -> None:
-    """The end of the body is missing."""
+    """Check that the end of the body is missing."""
     if seen.fault != "the response is cut off":
         raise Unmet(seen.fault or "the response looks complete")
 

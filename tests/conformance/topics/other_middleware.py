@@ -97,7 +97,7 @@ def in_and_out(
     *expect: Expectation,
     **more: Any,
 ) -> list[Rule]:
-    """The same rule with the other middleware inside, and outside."""
+    """Return the same rule with the other middleware inside, and outside."""
     name, colon, rest = title.partition(":")
     inside, outside = f"{name} inside{colon}{rest}", f"{name} outside{colon}{rest}"
     return [

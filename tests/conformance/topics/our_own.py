@@ -311,7 +311,7 @@ TAKEN = "application/msgpack, application/vnd.msgpack, application/x-msgpack"
 
 
 def required(title: str, request: Request, *expect: Any) -> Rule:
-    """A rule for ``mode="require"``."""
+    """Return a rule for ``mode="require"``."""
     app = echo if request.body else responds(DOCUMENT)
     return rule(title, "BinaryOptions: mode", app, request, *expect, options=REQUIRE)
 
@@ -512,12 +512,12 @@ BOMB = packed("x" * 10_000_000)
 
 
 def over(**more: Any) -> Request:
-    """A body over the limit of 100 bytes."""
+    """Return a body over the limit of 100 bytes."""
     return binary_post("x" * 200, **more)
 
 
 def coded(data: bytes, coding: str) -> Request:
-    """A body under a content coding."""
+    """Return a body under a content coding."""
     return post(data, content_type=MSGPACK, accept=MSGPACK, content_encoding=coding)
 
 

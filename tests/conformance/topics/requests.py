@@ -69,7 +69,7 @@ async def scope_is_left(middleware: Middleware) -> None:
 
 
 def passes_untouched(kind: str) -> Any:
-    """A scenario: a scope that is not HTTP reaches the app with its own two channels."""
+    """Run a scenario: a scope that is not HTTP reaches the app with its own two channels."""
 
     async def run(middleware: Middleware) -> None:
         seen: list[Any] = []
@@ -170,7 +170,7 @@ async def takes_messages_without_body(middleware: Middleware) -> None:
 
 
 def comes_back_for_the_body(*chunks: bytes) -> Any:
-    """A scenario: an app looks whether a body is there, and comes back when all of it is.
+    """Run a scenario: an app looks whether a body is there, and comes back when all of it is.
 
     Args:
         chunks: what is there when it looks, and what comes later.
@@ -216,7 +216,7 @@ def comes_back_for_the_body(*chunks: bytes) -> Any:
 
 
 def what_is_found_out_is_seen_outside(*headers: tuple[bytes, bytes]) -> Any:
-    """A scenario: a framework puts something into the scope for the middleware around it."""
+    """Run a scenario: a framework puts something into the scope for the middleware around it."""
 
     async def run(middleware: Middleware) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -238,7 +238,7 @@ def what_is_found_out_is_seen_outside(*headers: tuple[bytes, bytes]) -> Any:
 
 
 async def errors_of_send_reach_the_app(middleware: Middleware) -> None:
-    """A server may raise ``OSError`` when the client is gone."""
+    """Raise ``OSError`` when the client is gone, as a server may."""
     caught: list[Exception] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -259,7 +259,7 @@ async def errors_of_send_reach_the_app(middleware: Middleware) -> None:
 
 
 def length_or_chunks(seen: Seen) -> None:
-    """The app sees one of Content-Length and Transfer-Encoding at most."""
+    """Check that the app sees one of Content-Length and Transfer-Encoding at most."""
     assert seen.witness.scope is not None
     names = {name for name, _ in seen.witness.scope["headers"]}
     if {b"content-length", b"transfer-encoding"} <= names:

@@ -89,7 +89,7 @@ def sends_headers(make: Callable[[], Iterable[Iterable[bytes]]]) -> ASGIApp:
 
 
 def is_not_the_tag_of_the_json(seen: Seen) -> None:
-    """The entity tag is not the one that the app gave to its JSON."""
+    """Check that the entity tag is not the one that the app gave to its JSON."""
     if seen.field("etag") == '"abc"':
         raise Unmet('ETag: "abc"')
 

@@ -245,7 +245,7 @@ UNKNOWN: Message = {"type": "http.response.acme", "of": ["the", "future"]}
 
 
 def announces_trailers(seen: Seen) -> None:
-    """The start of the response says that trailers come."""
+    """Check that the start of the response says that trailers come."""
     if not seen.messages[0].get("trailers", False):
         raise Unmet("trailers are not announced")
 

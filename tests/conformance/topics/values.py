@@ -29,7 +29,7 @@ from tests.conformance.rule import Topic, rule
 
 
 def nested(depth: int) -> Any:
-    """Lists in lists."""
+    """Return lists in lists."""
     value: Any = []
     for _ in range(depth):
         value = [value]

@@ -1,4 +1,4 @@
-"""The header fields that are negotiated by: any text has a plan, and the plan makes sense."""
+"""The headers that are negotiated by: any text has a plan, and the plan makes sense."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TOKENS = (
 
 
 def seeds() -> list[bytes]:
-    """A Content-Type and an Accept, a line each."""
+    """Return a Content-Type and an Accept, a line each."""
     return [
         b"application/msgpack\n",
         b"application/json\napplication/msgpack",
@@ -58,12 +58,12 @@ def _check_plan(content_type: str | None, accept: str | None, options: BinaryOpt
     plan = make_plan(content_type, accept, options.offer)
     assert plan.request is None or is_binary(plan.request, options.offer.media_types)
     if plan.variant is not None:
-        answer = parse_media_type(plan.variant.content_type)
-        assert answer is not None
-        assert is_binary(answer.essence, options.offer.media_types)
-        assert "*" not in answer.essence
+        response = parse_media_type(plan.variant.content_type)
+        assert response is not None
+        assert is_binary(response.essence, options.offer.media_types)
+        assert "*" not in response.essence
         arrays = plan.variant.parameters["arrays"]
-        assert answer.parameters.get("arrays", arrays) == arrays in ("numpy", "map")
+        assert response.parameters.get("arrays", arrays) == arrays in ("numpy", "map")
         plan.variant.content_type.encode("ascii")
     if plan.accept is not None:
         plan.accept.encode("latin-1")

@@ -1,4 +1,4 @@
-"""Any value for any field, in any lane: an answer of 2xx or 4xx that can be read.
+"""Any value for any field, in any lane: a response of 2xx or 4xx that can be read.
 
 An input is read as decisions (see ``choices``): the lane, the field, and then the value.
 """
@@ -14,7 +14,8 @@ from typing import Any
 import msgpack
 
 from binary_middleware.formats.msgpack import unpackb
-from tests.asgi_app import Answer, exchange, http_scope
+from tests.asgi_app import Answer as Received
+from tests.asgi_app import exchange, http_scope
 from tests.fuzz.choices import Choices
 from tests.fuzz.values import value
 from tests.hostile import wire
@@ -43,7 +44,7 @@ RUNNER = asyncio.Runner()
 
 
 def seeds() -> list[bytes]:
-    """What once was an error of the server, and what generators find interesting."""
+    """Return inputs that once were server errors, and generated ones."""
     hostile = {**wrong_values(), **impossible_texts()}
     fields = [FIELDS.index(kind) for kind in ("int", "enum", "list-str", "text-8", "datetime")]
     known = [
@@ -57,7 +58,7 @@ def seeds() -> list[bytes]:
 
 
 def read(data: bytes) -> tuple[str, str, bytes]:
-    """The lane, the path and the body of an input."""
+    """Return the lane, the path and the body of an input."""
     choices = Choices(data)
     lane, form, field = choices.pick(NAMES), choices.pick(FORMS), choices.pick(FIELDS)
     body = data[4:] if choices.bytes(1)[0] == RAW else value(choices)
@@ -76,17 +77,17 @@ def check(data: bytes) -> None:
         scope = http_scope(headers=headers, path=path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of conversions: what counts is what is answered
-            answer = RUNNER.run(exchange(LANES[lane], scope, [body[:7], body[7:]]))
-        statuses.add(answer.status)
-        check_answer(answer)
+            response = RUNNER.run(exchange(LANES[lane], scope, [body[:7], body[7:]]))
+        statuses.add(response.status)
+        check_response(response)
     # Bytes that are no text have no place in JSON, unless the model knows one.
     assert len(statuses - {406}) == 1, (lane, path, statuses)
 
 
-def check_answer(answer: Answer) -> Any:
-    """An answer of 2xx or 4xx; its document."""
-    assert answer.status // 100 in (2, 4), answer.status
-    if "msgpack" not in answer.headers["content-type"]:
-        return json.loads(answer.body.decode())
-    msgpack.unpackb(answer.body, strict_map_key=False)
-    return unpackb(answer.body)
+def check_response(response: Received) -> Any:
+    """Check that a response is 2xx or 4xx, and return its document."""
+    assert response.status // 100 in (2, 4), response.status
+    if "msgpack" not in response.headers["content-type"]:
+        return json.loads(response.body.decode())
+    msgpack.unpackb(response.body, strict_map_key=False)
+    return unpackb(response.body)

@@ -1,7 +1,7 @@
-"""Any header fields and bodies through ``BinaryMiddleware``: always one answer that is whole.
+"""Any headers and bodies through ``BinaryMiddleware``: always one response that is whole.
 
 An input is a byte for the options and the method, a byte for the size of the chunks, the values of
-``HEADERS`` in lines, and the body. An empty line is a header field that is not there.
+``HEADERS`` in lines, and the body. An empty line is a header that is not there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from binary_middleware._http.media_types import is_binary, parse_accept, parse_m
 from binary_middleware.errors import LimitExceeded
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats.msgpack import packb, unpackb
-from tests.asgi_app import Answer, exchange, http_scope
+from tests.asgi_app import Answer as Received
+from tests.asgi_app import exchange, http_scope
 
 MEDIA_TYPES = (*FORMAT.media_types, FORMAT.suffix)
 
@@ -62,7 +63,7 @@ TOKENS = (
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers the JSON that it is sent, in two pieces; 400 if that is not JSON."""
+    """Responses the JSON that it is sent, in two pieces; 400 if that is not JSON."""
     scope["state"]["ran"] = True
     headers = dict(scope["headers"])
     text, more_body = b"", True
@@ -157,52 +158,52 @@ def check(data: bytes) -> None:
     # The unit is a 255th of the body, so that a long one does not come in thousands of chunks.
     step = max(1, len(body) * size // 255)
     chunks = [body[start : start + step] for start in range(0, len(body), step)] or [b""]
-    answer = RUNNER.run(exchange(APPS[options % 4], scope, chunks))
+    response = RUNNER.run(exchange(APPS[options % 4], scope, chunks))
     is_required = options % 4 == 1
     ran = "ran" in scope["state"]
     if len(types) > 1:
-        assert answer.status == 400
+        assert response.status == 400
         assert not ran
     elif is_required and body and not was_msgpack:
-        assert answer.status in REFUSALS, answer.status
+        assert response.status in REFUSALS, response.status
         length = dict(headers).get(b"content-length")
         is_announced = bool(types) if length is None else length.strip(b" 0") != b""
         assert not (ran and is_announced)  # what nobody announced is refused as it arrives
-    _check_answer(answer, scope["method"])
-    if not is_required and answer.status < 400:
-        _check_mirroring(answer, scope["method"], dict(headers).get(b"accept", b""))
+    _check_response(response, scope["method"])
+    if not is_required and response.status < 400:
+        _check_mirroring(response, scope["method"], dict(headers).get(b"accept", b""))
 
 
-def _check_mirroring(answer: Answer, method: str, accept: bytes) -> None:
-    """An answer in the type of the request, for which nobody asked, is never kept by a cache."""
+def _check_mirroring(response: Received, method: str, accept: bytes) -> None:
+    """Check that a mirrored media type is named in Vary."""
     ranges = parse_accept([accept.decode("latin-1")])
     if any(is_binary(each.media_type.essence, MEDIA_TYPES) for each in ranges):
         return
-    if "msgpack" in answer.headers.get("content-type", ""):
-        assert "content-type" in answer.headers["vary"].lower()
+    if "msgpack" in response.headers.get("content-type", ""):
+        assert "content-type" in response.headers["vary"].lower()
         assert method not in ("GET", "HEAD")
 
 
-def _check_answer(answer: Answer, method: str) -> None:
-    assert answer.messages[0] is answer.start  # and there is no other
-    assert answer.status in STATUSES, answer.status
-    assert [message.get("more_body", False) for message in answer.bodies] == [
-        *[True] * (len(answer.bodies) - 1),
+def _check_response(response: Received, method: str) -> None:
+    assert response.messages[0] is response.start  # and there is no other
+    assert response.status in STATUSES, response.status
+    assert [message.get("more_body", False) for message in response.bodies] == [
+        *[True] * (len(response.bodies) - 1),
         False,
     ]
-    headers = answer.headers
+    headers = response.headers
     assert "accept" in headers["vary"].lower()
-    if answer.status == 304:
-        assert not answer.body
+    if response.status == 304:
+        assert not response.body
         return
-    if method == "HEAD" and not answer.body:
+    if method == "HEAD" and not response.body:
         return
-    assert int(headers["content-length"]) == len(answer.body)
+    assert int(headers["content-length"]) == len(response.body)
     media_type = parse_media_type(headers["content-type"])
     assert media_type is not None
     if media_type.is_json:
-        json.loads(answer.body)
+        json.loads(response.body)
         return
     assert is_binary(media_type.essence, MEDIA_TYPES)
     with suppress(LimitExceeded):  # JSON may be nested more deeply than we read
-        unpackb(answer.body)
+        unpackb(response.body)

@@ -12,7 +12,7 @@ def seeds() -> list[bytes]:
 
 
 def check(data: bytes) -> None:
-    """A map with one entry, which the seed is not, breaks it."""
+    """Fail for a map with one entry, which the seed is not."""
     try:
         value = unpackb(data)
     except ValueError:

@@ -90,7 +90,7 @@ def check(data: bytes) -> None:
 
 
 def agreed(written: bytes) -> Any:
-    """What all readers make of a document.
+    """Return what all readers make of a document.
 
     Raises:
         AssertionError: they do not agree, or one of them refuses it.
@@ -152,7 +152,7 @@ def _document(choices: Choices, depth: int) -> Any:
 
 
 def array(choices: Choices) -> np.ndarray[Any, Any]:
-    """An array whose memory held something else before, as numpy's own copies leave it."""
+    """Return an array whose memory held something else before, as numpy's own copies leave it."""
     made = dtype(choices, 0)
     shape = choices.pick(((3,), (), (0,), (2, 2), (40,), (700,), (3, 0), (1, 5), (9000,)))
     if made.itemsize * int(np.prod(shape)) > 100_000:
@@ -175,7 +175,7 @@ def array(choices: Choices) -> np.ndarray[Any, Any]:
 
 
 def dtype(choices: Choices, depth: int) -> np.dtype[Any]:
-    """A dtype, structured more often than not, with gaps in any place."""
+    """Return a dtype, structured more often than not, with gaps in any place."""
     if depth > 2 or choices.number(4) == 0:
         return np.dtype(choices.pick(TYPES))
     names: list[str] = []

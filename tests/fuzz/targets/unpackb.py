@@ -95,7 +95,7 @@ def check(data: bytes) -> None:
 
 
 def _unpack(data: bytes, limit: int) -> tuple[Any, type[ValueError] | None]:
-    """The document and no error, or the class of the error: of bytes and of a buffer of ours."""
+    """Return the document or the class of the error; bytes and owned buffers must agree."""
     buffer = owned(data, len(data) % 16)
     value = owned_value = error = owned_error = None
     try:
@@ -114,7 +114,7 @@ def _unpack(data: bytes, limit: int) -> tuple[Any, type[ValueError] | None]:
 
 
 def _check_value(value: Any) -> None:
-    """It can be packed, and is the same when it comes back; in Chains' dialect, with its dates."""
+    """Check that a value survives packing and unpacking, with dates in the dialect of Chains."""
     document = packb(value, dialect="chains")
     again = unpackb(document)
     assert same(value, again), (value, again)

@@ -54,7 +54,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture
 def page(browser: webdriver.Chrome, url: str) -> Iterator[webdriver.Chrome]:
-    """The page, freshly loaded; a test fails if the browser logged an error meanwhile."""
+    """Yield the page, freshly loaded; a test fails if the browser logged an error meanwhile."""
     browser.set_window_size(1200, 1400)
     browser.get(url)
     yield browser
@@ -64,6 +64,6 @@ def page(browser: webdriver.Chrome, url: str) -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture(scope="session")
 def artifacts() -> Path:
-    """A folder for pictures that people may look at."""
+    """Return a folder for pictures that people may look at."""
     ARTIFACTS.mkdir(exist_ok=True)
     return ARTIFACTS

@@ -31,7 +31,7 @@ def wait(page: Chrome, condition: Callable[[], Any], what: str) -> Any:
 
 
 def wait_until_done(page: Chrome, card: str, state: str = "done") -> None:
-    """Wait until a card has shown an answer, and no call is under way."""
+    """Wait until a card has shown a response, and no call is under way."""
     element = find(page, card)
     wait(
         page,
@@ -48,7 +48,7 @@ def forget(page: Chrome, card: str) -> None:
 
 
 def pixels(page: Chrome, canvas: str) -> np.ndarray:
-    """The pixels of a canvas, uint8 of shape (height, width, 4)."""
+    """Return the pixels of a canvas, uint8 of shape (height, width, 4)."""
     width, height, values = page.execute_script(
         f"const c = document.querySelector('{canvas}');"
         "return [c.width, c.height, Array.from(c.getContext('2d')"
@@ -58,7 +58,7 @@ def pixels(page: Chrome, canvas: str) -> np.ndarray:
 
 
 def picture(folder: Path, name: str = "small.png") -> Path:
-    """A grey picture with one white square."""
+    """Return a grey picture with one white square."""
     values = np.full((40, 60), 60, np.uint8)
     values[10:30, 20:40] = 255
     Image.fromarray(values).save(folder / name)
@@ -66,7 +66,7 @@ def picture(folder: Path, name: str = "small.png") -> Path:
 
 
 def costs(page: Chrome, card: str) -> dict[str, list[str]]:
-    """What the chart of a card says: for each heading, JSON and msgpack."""
+    """Return the texts of a card's chart: for each heading, JSON and msgpack."""
     summary, *lines = find(page, f"{card} .chart").text.splitlines()
     assert re.fullmatch(
         r"In msgpack \d+ % (fewer|more) bytes and \d+ % (less|more) time than in JSON\.", summary
@@ -91,10 +91,10 @@ def keep_picture(page: Chrome, path: Path) -> None:
         "const page = document.documentElement; return [page.scrollHeight, page.clientWidth]"
     )
     clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
-    answer = page.execute_cdp_cmd(
+    response = page.execute_cdp_cmd(
         "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
     )
-    path.write_bytes(base64.b64decode(answer["data"]))
+    path.write_bytes(base64.b64decode(response["data"]))
 
 
 def test_a_photograph_is_there_from_the_start(page: Chrome, artifacts: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_file_that_misses_the_cards_does_not_replace_the_page(page: Chrome) ->
 
 
 def likely(page: Chrome) -> str:
-    """What the classifier says of what is on the pad."""
+    """Return the class that the page shows for the drawing on the pad."""
     ink = 16 * (1 - pixels(page, "#pad")[..., 0] / 255).reshape(8, 32, 8, 32).mean(axis=(1, 3))
     drawn = np.minimum(16, np.floor(ink + 0.5)).astype(np.float32)
     assert drawn.max() > 8
@@ -346,7 +346,7 @@ def test_progress_is_shown(page: Chrome) -> None:
         assert find(page, "#edges .status").text == "Looking for edges in Flower …"
         assert find(page, "#edges").get_attribute("aria-busy") == "true"
         assert find(page, "#original + figcaption").text.startswith("China")
-        wait(page, lambda: 0 < float(bar.get_attribute("value") or 0) < 1, "a part of the answer")
+        wait(page, lambda: 0 < float(bar.get_attribute("value") or 0) < 1, "a part of the response")
         wait(
             page,
             lambda: find(page, "#edges .status").text == "Comparing with JSON …",

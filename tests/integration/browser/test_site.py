@@ -27,7 +27,7 @@ PAGES = (
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the site is built into, by the command of the Makefile."""
+    """Return the folder that the site is built into, by the command of the Makefile."""
     folder = tmp_path_factory.mktemp("site")
     built = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", DOCS, folder],

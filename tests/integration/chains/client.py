@@ -42,7 +42,7 @@ def measurement():
 
 
 def shown(value):
-    """A value, and of what type it is."""
+    """Return a value, and of what type it is."""
     if isinstance(value, np.ndarray):
         return ["ndarray", str(value.dtype), value.tolist()]
     if isinstance(value, bytes):

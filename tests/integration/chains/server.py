@@ -24,14 +24,14 @@ class Chainlet(BaseHTTPRequestHandler):
             value = serialization.truss_msgpack_deserialize(body)
             if self.path == "/model":
                 value = Measurement.model_validate(value).model_dump(mode="python")
-            answer = serialization.truss_msgpack_serialize(value)
+            response = serialization.truss_msgpack_serialize(value)
         else:
-            answer = Measurement.model_validate_json(body).model_dump_json().encode()
+            response = Measurement.model_validate_json(body).model_dump_json().encode()
         self.send_response(200)
         self.send_header("Content-Type", BINARY if binary else "application/json")
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     def log_message(self, *args):
         """Print nothing."""

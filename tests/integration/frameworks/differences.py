@@ -36,8 +36,8 @@ class Framework:
     """Status of a request with a method that no route of the path has."""
     redirect: int = 307
     """Status of a redirect by the framework's first choice."""
-    answers_exceptions_inside: bool = True
-    """Whether the answer to an exception that nobody handles passes the middleware. It does not
+    handles_exceptions_inside: bool = True
+    """Whether the response to an exception that nobody handles passes the middleware. It does not
     if the server makes it, or something that is around the middleware."""
     default_limit: int | None = None
     """Most bytes of a body that it takes without a setting, if there is a limit. The app has a
@@ -53,7 +53,7 @@ FRAMEWORKS: Final[dict[str, Framework]] = {
         title="Raw ASGI",
         modules=(),
         wrong_method=404,
-        answers_exceptions_inside=False,
+        handles_exceptions_inside=False,
     ),
     "starlette": Framework(
         title="Starlette",
@@ -68,7 +68,7 @@ FRAMEWORKS: Final[dict[str, Framework]] = {
         modules=("fastapi",),
         validates=True,
         invalid=422,
-        answers_exceptions_inside=False,
+        handles_exceptions_inside=False,
     ),
     "litestar": Framework(
         title="Litestar",
@@ -138,7 +138,7 @@ def need_installed(*modules: str, what: str) -> None:
 
 
 def row(framework: Framework) -> list[str]:
-    """The row of a framework in the table of docs/frameworks.md."""
+    """Return the row of a framework in the table of docs/frameworks.md."""
     form = _WORDS[framework.invalid_type]
     return [
         framework.title,

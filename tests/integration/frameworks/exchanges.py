@@ -87,16 +87,16 @@ LARGE_BODY: Final = Exchange("POST", "/normalize", {"rate": 1.5, "samples": LARG
 
 
 @dataclass(frozen=True)
-class Answer:
+class Received:
     """What came back."""
 
     status: int
     headers: list[tuple[str, str]]
-    """All header fields but ``Date`` and ``Expires``, which go by the clock, in lower case."""
+    """All headers but ``Date`` and ``Expires``, which go by the clock, in lower case."""
     body: bytes
 
     def values(self, name: str) -> list[str]:
-        """The values of a header field."""
+        """Return the values of a header."""
         return [value for field, value in self.headers if field == name]
 
     @property
@@ -105,7 +105,7 @@ class Answer:
         return "".join(self.values("content-type")).partition(";")[0]
 
     def without(self, *names: str) -> list[tuple[str, str]]:
-        """The header fields but for some."""
+        """Return the headers but for some."""
         return [(name, value) for name, value in self.headers if name not in names]
 
     @property
@@ -120,7 +120,7 @@ class Answer:
 
 
 def unpack(body: bytes) -> Any:
-    """A msgpack document, with its arrays."""
+    """Return a msgpack document, with its arrays."""
     return msgpack.unpackb(body, object_hook=msgpack_numpy.decode)
 
 
@@ -161,17 +161,17 @@ class Client:
         self._fields = {"X-Plain": "1"} if plain else {}
 
     def encode(self, document: Any) -> bytes:
-        """A document in the client's format."""
+        """Return a document in the client's format."""
         if self._media_type == "application/json":
             return json.dumps(document, default=_json_of).encode()
         packed: bytes = msgpack.packb(document, default=msgpack_numpy.encode)
         return packed
 
     def connect(self) -> HTTPConnection:
-        """A connection to the server."""
+        """Return a connection to the server."""
         return HTTPConnection(urlsplit(self._url).netloc, timeout=TIMEOUT)
 
-    def send(self, exchange: Exchange, connection: HTTPConnection | None = None) -> Answer:
+    def send(self, exchange: Exchange, connection: HTTPConnection | None = None) -> Received:
         """Make an exchange, over a connection of its own if none is given."""
         if exchange.document is NOTHING:
             return self.send_body(exchange, None, connection)
@@ -182,13 +182,13 @@ class Client:
         exchange: Exchange,
         body: bytes | Iterable[bytes] | None,
         connection: HTTPConnection | None = None,
-    ) -> Answer:
+    ) -> Received:
         """Make an exchange with a body of one's own; one in pieces is sent without its length."""
         own = connection or self.connect()
         try:
             response = self._request(own, exchange, body)
             headers = [(name.lower(), value) for name, value in response.getheaders()]
-            return Answer(
+            return Received(
                 response.status,
                 [(name, value) for name, value in headers if name not in ("date", "expires")],
                 response.read(),

@@ -1,6 +1,6 @@
 """What a server serves: the app that the environment names, in binary mode and as it is.
 
-A request with the header field ``X-Plain`` reaches the app as it is, all others in binary mode, so
+A request with the header ``X-Plain`` reaches the app as it is, all others in binary mode, so
 that one server shows both. ``uvicorn tests.integration.frameworks.served:app`` and the like run it.
 """
 
@@ -23,7 +23,7 @@ ENABLED: Final = "fastapi_typed"
 
 
 def load(name: str) -> Any:
-    """The app of a module in ``apps``, newly made."""
+    """Return the app of a module in ``apps``, newly made."""
     package = "tests.integration.frameworks.apps"
     for module in [module for module in sys.modules if module.startswith(f"{package}.")]:
         del sys.modules[module]
@@ -31,7 +31,7 @@ def load(name: str) -> Any:
 
 
 def both(name: str) -> tuple[ASGIApp, ASGIApp]:
-    """An app in binary mode, and as it is."""
+    """Return an app in binary mode, and as it is."""
     app = load(name)
     if name != ENABLED:
         return BinaryMiddleware(app), app

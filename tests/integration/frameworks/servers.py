@@ -61,7 +61,7 @@ def serving(server: str, app: str, log: Path, **environment: str) -> Iterator[st
 
 
 def _free_port() -> int:
-    """A port that nobody has. Not all of the servers take a socket that is open."""
+    """Return a port that nobody has. Not all of the servers take a socket that is open."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -26,7 +26,7 @@ RELEASE: Final[dict[str, Any]] = {
 
 
 def array_of(document: dict[str, Any]) -> np.ndarray[Any, Any]:
-    """The array in a JSON object.
+    """Return the array in a JSON object.
 
     Raises:
         KeyError, TypeError, ValueError: it is not one.
@@ -36,7 +36,7 @@ def array_of(document: dict[str, Any]) -> np.ndarray[Any, Any]:
 
 
 def document_of(array: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """An array as a JSON object."""
+    """Return an array as a JSON object."""
     return {
         "shape": list(array.shape),
         "dtype": str(array.dtype),
@@ -45,7 +45,7 @@ def document_of(array: np.ndarray[Any, Any]) -> dict[str, Any]:
 
 
 def scaled_to_one(samples: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
-    """The peak of samples, and the samples divided by it."""
+    """Return the peak of samples, and the samples divided by it."""
     peak = float(np.abs(samples).max())
     return peak, samples / samples.dtype.type(peak)
 
@@ -112,13 +112,13 @@ class Feed:
         self._queues: set[asyncio.Queue[str]] = set()
 
     def publish(self, text: str) -> dict[str, int]:
-        """Send a message; the answer says how many listen."""
+        """Send a message; the response says how many listen."""
         for queue in self._queues:
             queue.put_nowait(text)
         return {"listeners": len(self._queues)}
 
     async def texts(self) -> AsyncIterator[str]:
-        """The messages from now on, after a word of welcome."""
+        """Return the messages from now on, after a word of welcome."""
         queue: asyncio.Queue[str] = asyncio.Queue()
         self._queues.add(queue)
         try:
@@ -132,7 +132,7 @@ class Feed:
             self._queues.discard(queue)
 
     async def events(self) -> AsyncIterator[bytes]:
-        """The same, in the format of ``text/event-stream``."""
+        """Return the same, in the format of ``text/event-stream``."""
         async for text in self.texts():
             yield f"data: {text}\n\n".encode()
 

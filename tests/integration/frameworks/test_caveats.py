@@ -54,17 +54,17 @@ def test_litestar_has_a_msgpack_of_its_own() -> None:
         return data
 
     @post("/answers", media_type=MediaType.MESSAGEPACK, status_code=200)
-    async def answers(data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
+    async def responses(data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
         return data
 
-    app = Litestar([takes, answers])
+    app = Litestar([takes, responses])
     wrapped = BinaryMiddleware(app)
     assert call(wrapped, BODY, path="/takes").status == 400
-    answer = call(wrapped, BODY, path="/answers")
-    assert (answer.status, msgpack.unpackb(answer.body)) == (200, {"a": 1})
+    response = call(wrapped, BODY, path="/answers")
+    assert (response.status, msgpack.unpackb(response.body)) == (200, {"a": 1})
     spared = BinaryMiddleware(app, rules=[RouteRule("/takes", mode="off")])
-    answer = call(spared, BODY, path="/takes")
-    assert (answer.status, answer.body) == (200, b'{"a":1}')
+    response = call(spared, BODY, path="/takes")
+    assert (response.status, response.body) == (200, b'{"a":1}')
 
 
 def test_quart_stays_quart_around_what_is_put_in_at_asgi_app() -> None:
@@ -80,8 +80,8 @@ def test_quart_stays_quart_around_what_is_put_in_at_asgi_app() -> None:
     app.asgi_app = BinaryMiddleware(app.asgi_app)  # type: ignore[method-assign]
 
     async def run() -> tuple[int, str, bytes]:
-        answer = await app.test_client().post("/echo", data=BODY, headers=MSGPACK)
-        return answer.status_code, answer.content_type, await answer.get_data()
+        response = await app.test_client().post("/echo", data=BODY, headers=MSGPACK)
+        return response.status_code, response.content_type, await response.get_data()
 
     assert anyio.run(run) == (200, "application/msgpack", BODY)
 
@@ -92,6 +92,6 @@ def test_falcon_finds_json_in_accept() -> None:
 
     for app, errors_are in ((App(), b""), (BinaryMiddleware(App()), {"title": "404 Not Found"})):
         scope = http_scope("GET", "/nowhere", {"accept": "application/msgpack"})
-        answer = anyio.run(exchange, app, scope)
-        assert answer.status == 404
-        assert (msgpack.unpackb(answer.body) if errors_are else answer.body) == errors_are
+        response = anyio.run(exchange, app, scope)
+        assert response.status == 404
+        assert (msgpack.unpackb(response.body) if errors_are else response.body) == errors_are

@@ -94,13 +94,13 @@ def client_of(app: ASGIApp) -> TestClient:
 
 def post(client: TestClient, path: str, document: Any) -> tuple[int, Any]:
     body = Client("", "application/msgpack").encode(document)
-    answer = client.post(path, content=body, headers=MSGPACK)
-    return answer.status_code, unpack(answer.content)
+    response = client.post(path, content=body, headers=MSGPACK)
+    return response.status_code, unpack(response.content)
 
 
 def get(client: TestClient, path: str) -> tuple[int, str, bytes]:
-    answer = client.get(path, headers={"Accept": "application/msgpack"})
-    return answer.status_code, answer.headers["content-type"], answer.content
+    response = client.get(path, headers={"Accept": "application/msgpack"})
+    return response.status_code, response.headers["content-type"], response.content
 
 
 def test_wrapping_serves_models_that_spell_out_base64(wrapped: TestClient) -> None:

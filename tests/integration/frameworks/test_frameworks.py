@@ -16,9 +16,9 @@ from tests.integration.frameworks.exchanges import (
     EXCHANGES,
     LARGE,
     LARGE_BODY,
-    Answer,
     Client,
     Exchange,
+    Received,
     unpack,
 )
 from tests.integration.frameworks.served import VARIABLE
@@ -72,11 +72,11 @@ def names_in(values: list[str]) -> set[str]:
     return {name.strip().lower() for value in values for name in value.split(",")}
 
 
-def assert_varies(site: Site, exchange: Exchange, answer: Answer, plain: Answer) -> None:
-    if exchange.path == "/crash" and not site.framework.answers_exceptions_inside:
-        assert answer.values("vary") == plain.values("vary")
+def assert_varies(site: Site, exchange: Exchange, response: Received, plain: Received) -> None:
+    if exchange.path == "/crash" and not site.framework.handles_exceptions_inside:
+        assert response.values("vary") == plain.values("vary")
     else:
-        assert names_in(answer.values("vary")) == names_in(plain.values("vary")) | {"accept"}
+        assert names_in(response.values("vary")) == names_in(plain.values("vary")) | {"accept"}
 
 
 def tag_of_msgpack(tag: str) -> str:
@@ -90,11 +90,11 @@ def tag_of_msgpack(tag: str) -> str:
 @each_exchange
 def test_json_clients_notice_nothing(site: Site, exchange: Exchange) -> None:
     plain = site.plain.send(exchange)
-    answer = site.json.send(exchange)
-    assert answer.status == plain.status
-    assert answer.body == plain.body
-    assert answer.without("vary") == plain.without("vary")
-    assert_varies(site, exchange, answer, plain)
+    response = site.json.send(exchange)
+    assert response.status == plain.status
+    assert response.body == plain.body
+    assert response.without("vary") == plain.without("vary")
+    assert_varies(site, exchange, response, plain)
 
 
 # msgpack clients get the same, in msgpack.
@@ -104,26 +104,26 @@ def test_json_clients_notice_nothing(site: Site, exchange: Exchange) -> None:
 @each_exchange
 def test_msgpack_clients_get_the_same(site: Site, exchange: Exchange) -> None:
     plain = site.plain.send(exchange)
-    answer = site.binary.send(exchange)
-    assert answer.status == plain.status
-    assert_varies(site, exchange, answer, plain)
+    response = site.binary.send(exchange)
+    assert response.status == plain.status
+    assert_varies(site, exchange, response, plain)
     if plain.content_type == "application/json" and plain.body:
-        assert answer.values("content-type") == ["application/msgpack"]
-        assert answer.document == plain.document
-        assert answer.values("content-length") == [str(len(answer.body))]
-        assert answer.values("etag") == [tag_of_msgpack(tag) for tag in plain.values("etag")]
+        assert response.values("content-type") == ["application/msgpack"]
+        assert response.document == plain.document
+        assert response.values("content-length") == [str(len(response.body))]
+        assert response.values("etag") == [tag_of_msgpack(tag) for tag in plain.values("etag")]
         described = ("content-type", "content-length", "transfer-encoding", "etag", "vary")
-        assert answer.without(*described) == plain.without(*described)
+        assert response.without(*described) == plain.without(*described)
     else:
-        assert answer.body == plain.body
-        assert answer.without("vary") == plain.without("vary")
+        assert response.body == plain.body
+        assert response.without("vary") == plain.without("vary")
 
 
 @everywhere
 def test_array_comes_back_as_an_array(site: Site) -> None:
-    answer = site.binary.send(EXCHANGES["array"])
-    assert answer.status == 200
-    samples = unpack(answer.body)["samples"]
+    response = site.binary.send(EXCHANGES["array"])
+    assert response.status == 200
+    samples = unpack(response.body)["samples"]
     assert type(samples) is np.ndarray
     assert samples.dtype == ARRAY.dtype
     assert np.array_equal(samples, ARRAY / np.float32(6))
@@ -131,30 +131,30 @@ def test_array_comes_back_as_an_array(site: Site) -> None:
 
 @everywhere
 def test_bytes_arrive(site: Site) -> None:
-    answer = site.binary.send(EXCHANGES["bytes"])
+    response = site.binary.send(EXCHANGES["bytes"])
     content = EXCHANGES["bytes"].document["content"]
-    assert answer.status == 200
-    assert unpack(answer.body)["size"] == len(content)
-    # In an answer of JSON a string is a string; only a model can say that it is bytes.
+    assert response.status == 200
+    assert unpack(response.body)["size"] == len(content)
+    # In a response of JSON a string is a string; only a model can say that it is bytes.
     is_typed = site.framework is FRAMEWORKS["fastapi_typed"]
-    assert (unpack(answer.body)["reversed"] == content[::-1]) is is_typed
+    assert (unpack(response.body)["reversed"] == content[::-1]) is is_typed
 
 
 @everywhere
 def test_large_array_there_and_back(site: Site) -> None:
-    answer = site.binary.send(LARGE_BODY)
-    assert answer.status == 200
-    assert answer.values("content-length") == [str(len(answer.body))]
-    assert np.array_equal(unpack(answer.body)["samples"], LARGE / 2)
+    response = site.binary.send(LARGE_BODY)
+    assert response.status == 200
+    assert response.values("content-length") == [str(len(response.body))]
+    assert np.array_equal(unpack(response.body)["samples"], LARGE / 2)
 
 
 @under_uvicorn
 def test_large_array_of_a_json_client(site: Site) -> None:
     plain = site.plain.send(LARGE_BODY)
-    answer = site.json.send(LARGE_BODY)
+    response = site.json.send(LARGE_BODY)
     assert plain.status == 200
-    assert answer.body == plain.body
-    assert answer.without("vary") == plain.without("vary")
+    assert response.body == plain.body
+    assert response.without("vary") == plain.without("vary")
     binary = unpack(site.binary.send(LARGE_BODY).body)["samples"]
     assert plain.document["samples"] == (binary.shape, binary.dtype.str, binary.tobytes())
 
@@ -163,38 +163,38 @@ def test_large_array_of_a_json_client(site: Site) -> None:
 def test_body_of_unknown_length(site: Site) -> None:
     body = site.binary.encode(EXCHANGES["array"].document)
     pieces = (body[start : start + 50] for start in range(0, len(body), 50))
-    answer = site.binary.send_body(EXCHANGES["array"], pieces)
-    assert answer.status == 200
-    assert answer.document == site.plain.send(EXCHANGES["array"]).document
+    response = site.binary.send_body(EXCHANGES["array"], pieces)
+    assert response.status == 200
+    assert response.document == site.plain.send(EXCHANGES["array"]).document
 
 
 @everywhere
 def test_one_connection_carries_many_exchanges(site: Site) -> None:
     connection = site.binary.connect()
     try:
-        answers = [
+        responses = [
             site.binary.send(EXCHANGES[name], connection)
             for name in ("array", "error", "answer alone", "array")
         ]
         assert connection.sock is not None, "the server closed it"
     finally:
         connection.close()
-    assert [answer.status for answer in answers] == [200, 409, 200, 200]
-    assert answers[0].body == answers[3].body
+    assert [response.status for response in responses] == [200, 409, 200, 200]
+    assert responses[0].body == responses[3].body
 
 
 @everywhere
 def test_head_is_answered_as_get_is(site: Site) -> None:
     exchange = Exchange("HEAD", "/release")
     plain = site.plain.send(exchange)
-    answer = site.binary.send(exchange)
-    assert answer.status == plain.status
-    assert answer.body == b""
+    response = site.binary.send(exchange)
+    assert response.status == plain.status
+    assert response.body == b""
     expected = plain.content_type.replace("application/json", "application/msgpack")
-    assert answer.content_type == expected
-    if answer.status == 200:
+    assert response.content_type == expected
+    if response.status == 200:
         whole = site.binary.send(Exchange("GET", "/release"))
-        assert answer.values("content-length") in ([], whole.values("content-length"))
+        assert response.values("content-length") in ([], whole.values("content-length"))
 
 
 @pytest.mark.parametrize("site", [("uvicorn", "django")], indirect=True, scope="module")
@@ -203,14 +203,14 @@ def test_entity_tags_and_compression_of_djangos_middleware(site: Site) -> None:
     (tag,) = site.binary.send(release).values("etag")
     (json_tag,) = site.json.send(release).values("etag")
     assert tag == tag_of_msgpack(json_tag) != json_tag
-    answer = site.binary.send(replace(release, fields={"If-None-Match": tag}))
-    assert (answer.status, answer.values("etag"), answer.body) == (304, [tag], b"")
+    response = site.binary.send(replace(release, fields={"If-None-Match": tag}))
+    assert (response.status, response.values("etag"), response.body) == (304, [tag], b"")
     assert site.binary.send(replace(release, fields={"If-None-Match": json_tag})).status == 200
     gzip = replace(EXCHANGES["long document"], fields={"Accept-Encoding": "gzip"})
     assert site.json.send(gzip).values("content-encoding") == ["gzip"]
-    answer = site.binary.send(gzip)
-    assert answer.values("content-encoding") == []
-    assert answer.document == site.plain.send(EXCHANGES["long document"]).document
+    response = site.binary.send(gzip)
+    assert response.values("content-encoding") == []
+    assert response.document == site.plain.send(EXCHANGES["long document"]).document
 
 
 # What is refused.
@@ -223,19 +223,19 @@ def test_entity_tags_and_compression_of_djangos_middleware(site: Site) -> None:
     ids=["invalid", "cut short", "two documents"],
 )
 def test_what_is_not_msgpack_is_refused(site: Site, body: bytes) -> None:
-    answer = site.binary.send_body(Exchange("POST", "/normalize"), body)
-    assert answer.status == 400
-    assert answer.content_type == "application/problem+msgpack"
-    assert "msgpack" in answer.document["detail"]
+    response = site.binary.send_body(Exchange("POST", "/normalize"), body)
+    assert response.status == 400
+    assert response.content_type == "application/problem+msgpack"
+    assert "msgpack" in response.document["detail"]
     assert site.binary.send(EXCHANGES["array"]).status == 200
 
 
 @everywhere
 def test_pickle_is_refused(site: Site) -> None:
     document = {"rate": 1.5, "samples": np.array([{}], dtype=object)}
-    answer = site.binary.send(Exchange("POST", "/normalize", document))
-    assert answer.status == 400
-    assert "pickle" in answer.document["detail"]
+    response = site.binary.send(Exchange("POST", "/normalize", document))
+    assert response.status == 400
+    assert "pickle" in response.document["detail"]
 
 
 # Streams and interruptions.
@@ -248,8 +248,8 @@ def test_events_arrive_one_by_one(site: Site, client: str) -> None:
     events = speaker.events()
     # Whatever held an event back would hold back the first one, and this would fail.
     assert next(events) == "welcome"
-    answer = speaker.send(Exchange("POST", "/events", {"text": "first"}))
-    assert answer.document == {"listeners": 1}
+    response = speaker.send(Exchange("POST", "/events", {"text": "first"}))
+    assert response.document == {"listeners": 1}
     assert next(events) == "first"
     speaker.send(Exchange("POST", "/events", {"text": "end"}))
     assert list(events) == ["end"]
@@ -267,8 +267,8 @@ LARGE_UPLOAD: Final = Exchange("POST", "/uploads", {"data": bytes(MIB)})
 @everywhere
 def test_app_never_sees_a_part_of_a_body(site: Site) -> None:
     site.binary.send_half(LARGE_UPLOAD)
-    answer = site.binary.send(WHOLE)
-    assert (answer.status, answer.document) == (200, {"size": len('{"a":[1,2]}')})
+    response = site.binary.send(WHOLE)
+    assert (response.status, response.document) == (200, {"size": len('{"a":[1,2]}')})
     assert set(sizes(site)) == {len('{"a":[1,2]}')}
     assert site.binary.send(EXCHANGES["array"]).status == 200
 
@@ -302,8 +302,8 @@ def test_frameworks_differ_where_the_table_says(site: Site) -> None:
 def test_limits_of_frameworks_count_the_json(site: Site) -> None:
     # The array has 13 MiB, its base64 more than 17.
     document = {"rate": 1.5, "samples": np.ones(13 * MIB // 8)}
-    answer = site.binary.send(Exchange("POST", "/normalize", document))
-    assert answer.status == site.framework.over_limit
+    response = site.binary.send(Exchange("POST", "/normalize", document))
+    assert response.status == site.framework.over_limit
 
 
 @under_uvicorn

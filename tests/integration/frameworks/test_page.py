@@ -35,16 +35,16 @@ def test_code_of_a_framework_serves_arrays(title: str, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     with serving("uvicorn", "page:app", log, PYTHONPATH=str(tmp_path)) as url:
         document = {"name": "ü", "samples": ARRAY}
-        answer = Client(url, "application/msgpack").send(Exchange("POST", "/echo", document))
+        response = Client(url, "application/msgpack").send(Exchange("POST", "/echo", document))
         as_json = Client(url, "application/json").send(Exchange("POST", "/echo", document))
-    assert answer.status in (200, 201), log.read_text()
-    assert answer.content_type == "application/msgpack"
-    value = unpack(answer.body)
+    assert response.status in (200, 201), log.read_text()
+    assert response.content_type == "application/msgpack"
+    value = unpack(response.body)
     assert value["name"] == "ü"
     assert value["samples"].dtype == ARRAY.dtype
     assert np.array_equal(value["samples"], ARRAY)
     assert as_json.content_type == "application/json"
-    assert as_json.document == answer.document
+    assert as_json.document == response.document
 
 
 def test_other_code_prints_what_it_says() -> None:

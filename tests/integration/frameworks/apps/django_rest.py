@@ -115,7 +115,7 @@ def upload(request: Request) -> Response:
 
 @csrf_exempt
 async def events(request: HttpRequest) -> HttpResponseBase:
-    """A view of Django's: those of the framework are not asynchronous."""
+    """Respond as a view of Django: those of the framework are not asynchronous."""
     if request.method == "POST":
         return JsonResponse(feed.publish(json.loads(request.body)["text"]))
     return StreamingHttpResponse(feed.events(), content_type="text/event-stream")

@@ -42,20 +42,20 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise NotImplementedError(scope["type"])
     match scope["method"], scope["path"]:
         case "POST", "/uploads":
-            await answer(send, 200, uploads.add(await read(receive)))
+            await response(send, 200, uploads.add(await read(receive)))
         case "POST", path if path in WORK:
             try:
                 document = WORK[path](json.loads(await read(receive)))
             except (KeyError, TypeError, ValueError) as exc:
-                await answer(send, 400, {"error": f"{type(exc).__name__}: {exc}"})
+                await response(send, 400, {"error": f"{type(exc).__name__}: {exc}"})
             except FullyBookedError as exc:
-                await answer(send, 409, {"error": str(exc)})
+                await response(send, 409, {"error": str(exc)})
             else:
-                await answer(send, 200, document)
+                await response(send, 200, document)
         case "GET", "/uploads":
-            await answer(send, 200, uploads.report())
+            await response(send, 200, uploads.report())
         case "GET", "/release":
-            await answer(send, 200, RELEASE)
+            await response(send, 200, RELEASE)
         case "GET", "/latest":
             await start(send, 307, location="/release")
             await send({"type": "http.response.body"})
@@ -70,7 +70,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         case "GET", "/crash":
             raise ZeroDivisionError
         case _:
-            await answer(send, 404, {"error": "there is nothing here"})
+            await response(send, 404, {"error": "there is nothing here"})
 
 
 async def read(receive: Receive) -> bytes:
@@ -89,7 +89,7 @@ async def start(send: Send, status: int, **fields: str) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-async def answer(send: Send, status: int, document: Any) -> None:
+async def response(send: Send, status: int, document: Any) -> None:
     body = json.dumps(document).encode()
     await start(send, status, content_type="application/json", content_length=str(len(body)))
     await send({"type": "http.response.body", "body": body})
