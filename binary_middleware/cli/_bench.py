@@ -85,7 +85,7 @@ def command(call: Call, rounds: int, seconds: float | None) -> None:
             _check_modes(call, json_client, client)
             measure(calls, rounds, seconds)
     except httpx2.HTTPStatusError as exc:
-        raise click.ClickException(error_line(exc)) from exc
+        raise click.ClickException(f"the call failed: {error_line(exc)}") from exc
     # Neither the password nor the query is shown.
     url = printable(f"{call.url.scheme}://{call.url.netloc.decode()}{call.url.path}")
     click.echo(f"{call.method} {url}, {len(in_json.times)} calls in each mode\n")

@@ -13,11 +13,12 @@ import click
 import httpx2
 
 from binary_middleware.cli._console import printable, size
-from binary_middleware.cli._document import document_options, make_document
+from binary_middleware.cli._document import make_document
 from binary_middleware.client import BinaryClient, Result
 from binary_middleware.errors import EncodeError
 
 JSON: Final = "application/json"
+Headers = list[tuple[str, str]]
 
 _ADVICE: Final = "For more information check: "
 """How the line of httpx begins that links to a description of a status."""
@@ -28,7 +29,7 @@ class Call(NamedTuple):
 
     method: str
     url: httpx2.URL
-    headers: list[tuple[str, str]]
+    headers: Headers
     document: tuple[Any, ...]
     """The document, or nothing."""
     settings: dict[str, Any]
@@ -75,22 +76,13 @@ def call_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a request; the command gets a :class:`Call` as its first argument."""
 
     @functools.wraps(command)
-    def wrapper(
-        url: httpx2.URL,
-        method: str | None,
-        headers: list[tuple[str, str]],
-        members: tuple[str, ...],
-        json_file: str | None,
-        npy: tuple[str, ...],
-        files: tuple[str, ...],
-        **others: Any,
-    ) -> None:
-        document = make_document(members, json_file, npy, files)
+    def wrapper(url: httpx2.URL, method: str | None, headers: Headers, **given: Any) -> None:
+        document = make_document(*(given.pop(name) for name in _DOCUMENT))
         method = method.upper() if method else "POST" if document else "GET"
-        settings = {name: others.pop(name) for name in _SETTINGS}
-        command(Call(method, url, headers, document, settings), **others)
+        settings = {name: given.pop(name) for name in _SETTINGS}
+        command(Call(method, url, headers, document, settings), **given)
 
-    decorated: Callable[..., Any] = document_options(wrapper)
+    decorated: Callable[..., Any] = wrapper
     for decorate in reversed(_OPTIONS):
         decorated = decorate(decorated)
     return decorated
@@ -107,9 +99,7 @@ def _parse_url(ctx: click.Context, param: click.Parameter, text: str) -> httpx2.
     return url
 
 
-def _parse_headers(
-    ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
-) -> list[tuple[str, str]]:
+def _parse_headers(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> Headers:
     headers = []
     for text in texts:
         name, colon, value = text.partition(":")
@@ -119,6 +109,7 @@ def _parse_headers(
     return headers
 
 
+_DOCUMENT: Final = ("members", "json_file", "npy", "files")
 _SETTINGS: Final = ("media_type", "timeout", "max_response_size", "max_structure_size")
 _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     click.argument("url", callback=_parse_url),
@@ -147,13 +138,34 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
         default="64MiB",
         help="Limit of a response, large arrays and bytes aside.",
     ),
+    click.argument("members", nargs=-1, metavar="[KEY=VALUE]..."),
+    click.option(
+        "--json",
+        "json_file",
+        metavar="FILE",
+        help='The document in JSON, "-" for standard input; other members are added to it.',
+    ),
+    click.option(
+        "--npy",
+        multiple=True,
+        metavar="NAME=FILE",
+        help="A member that is an array, from a .npy file, or a map of arrays, from a .npz.",
+    ),
+    click.option(
+        "--file",
+        "files",
+        multiple=True,
+        metavar="NAME=FILE",
+        help="A member that is bytes: the contents of a file.",
+    ),
 ]
 
 
 def error_line(error: httpx2.HTTPStatusError) -> str:
-    """Return the status and the reason that the server gives, on one line."""
-    lines = (line for line in str(error).split("\n") if not line.startswith(_ADVICE))
-    return printable(": ".join(lines))
+    """Return the status and the reason that the server gives, without the URL and its secrets."""
+    response = error.response
+    lines = [f"{response.status_code} {response.reason_phrase}", *str(error).split("\n")[1:]]
+    return printable(": ".join(line for line in lines if not line.startswith(_ADVICE)))
 
 
 def media_type_of(response: Any) -> str:

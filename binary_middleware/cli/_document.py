@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +13,6 @@ import numpy as np
 
 from binary_middleware.errors import BinaryError
 from binary_middleware.formats.json import from_json
-
-
-def document_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that a document is made of, the arguments of :func:`make_document`."""
-    for decorate in (
-        click.option(
-            "--file",
-            "files",
-            multiple=True,
-            metavar="NAME=FILE",
-            help="A member that is bytes: the contents of a file.",
-        ),
-        click.option(
-            "--npy",
-            multiple=True,
-            metavar="NAME=FILE",
-            help="A member that is an array, from a .npy file, or a map of arrays, from a .npz.",
-        ),
-        click.option(
-            "--json",
-            "json_file",
-            metavar="FILE",
-            help='The document in JSON, "-" for standard input; other members are added to it.',
-        ),
-        click.argument("members", nargs=-1, metavar="[KEY=VALUE]..."),
-    ):
-        command = decorate(command)
-    return command
 
 
 def make_document(

@@ -34,6 +34,8 @@ _MAX_KEY_LENGTH: Final = 60
 _MAX_NAME_LENGTH: Final = 160
 
 _Contents = bytes | memoryview | np.ndarray[Any, Any]
+_File = tuple[str, _Contents]
+"""Name and contents. Names in lower case are the keys, as some file systems fold cases."""
 
 
 def check_folder(folder: Path, *, force: bool) -> None:
@@ -65,22 +67,22 @@ def save(document: Any, folder: Path, *, force: bool) -> list[Path]:
     Raises:
         click.ClickException: A file cannot be written, or exists already.
     """
-    files: dict[str, _Contents] = {}
+    files: dict[str, _File] = {}
     try:
         rest = _split(document, (), files)
-        files[DOCUMENT] = dump_json(rest) + b"\n"
+        files[DOCUMENT] = (DOCUMENT, dump_json(rest) + b"\n")
     except (BinaryError, RecursionError) as exc:
         raise click.ClickException(f"cannot save the response: {exc}") from exc
-    for name, contents in files.items():
+    for name, contents in files.values():
         try:
             _write(folder / name, contents, force=force)
         except (OSError, ValueError) as exc:  # numpy cannot write every dtype
             reason = getattr(exc, "strerror", None) or str(exc)[:200]
             raise click.ClickException(f"cannot write {folder / name}: {reason}") from exc
-    return [folder / name for name in files]
+    return [folder / name for name, _ in files.values()]
 
 
-def _split(value: Any, path: tuple[str, ...], files: dict[str, _Contents]) -> Any:
+def _split(value: Any, path: tuple[str, ...], files: dict[str, _File]) -> Any:
     """Move arrays and bytes to ``files``; return the rest, with ``{"file": name}`` for each."""
     if isinstance(value, Mapping):
         return {key: _split(item, (*path, str(key)), files) for key, item in value.items()}
@@ -95,19 +97,18 @@ def _split(value: Any, path: tuple[str, ...], files: dict[str, _Contents]) -> An
         extension = file_extension(value) or "bin"
     else:
         return value
-    name = _name(path, extension, files)
-    files[name] = value
+    name = _unused_name(path, extension, files)
+    files[name.lower()] = (name, value)
     return {"file": name}
 
 
-def _name(path: tuple[str, ...], extension: str, files: Mapping[str, object]) -> str:
+def _unused_name(path: tuple[str, ...], extension: str, files: Mapping[str, _File]) -> str:
     stem = ".".join(_REPLACED.sub("_", key[:_MAX_KEY_LENGTH]) or "_" for key in path)
     stem = stem[:_MAX_NAME_LENGTH] or "response"
     if _RESERVED.match(stem):
         stem = f"_{stem}"
-    used = {name.lower() for name in files} | {DOCUMENT}  # some file systems fold cases
     name, number = f"{stem}.{extension}", 1
-    while name.lower() in used:
+    while name.lower() in files:
         number += 1
         name = f"{stem}~{number}.{extension}"
     return name

@@ -11,7 +11,6 @@ from typing import Any, Final, NoReturn, get_args
 
 import click
 from starlette.types import ASGIApp
-from uvicorn.config import STARTUP_FAILURE
 from uvicorn.importer import ImportFromStringError, import_from_string
 from uvicorn.main import main as uvicorn_command
 
@@ -23,6 +22,9 @@ from binary_middleware.options import Arrays
 
 VARIABLE: Final = "BINARY_MIDDLEWARE_SERVE"
 """The environment variable that tells the processes of uvicorn what to serve."""
+
+STARTUP_FAILURE: Final = 3
+"""The exit code of a worker that uvicorn does not restart (``STARTUP_FAILURE`` of uvicorn)."""
 
 
 def _parse_rules(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> list[Any]:
@@ -114,7 +116,6 @@ def make_app() -> ASGIApp:
 
 def _refuse(reason: str) -> NoReturn:
     click.echo(f"Error: {reason}", err=True)
-    # uvicorn does not restart a worker that ends with this status.
     is_worker = multiprocessing.parent_process() is not None
     sys.exit(STARTUP_FAILURE if is_worker else click.UsageError.exit_code)
 

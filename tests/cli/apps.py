@@ -1,8 +1,9 @@
-"""Servers that the commands call: one in binary mode, one without, and one that is hostile."""
+"""Apps that the commands call and serve."""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from binary_middleware.fastapi import add_binary_mode
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 SAMPLES = np.array([[1, 2, 3], [4, 5, 6]], "f4")
+MSGPACK = "application/msgpack"
 
 
 class Signal(BaseModel):
@@ -29,13 +31,22 @@ class Signal(BaseModel):
     icon: bytes = b""
 
 
-app = FastAPI()
-
-
-@app.post("/signal")
 async def double(signal: Signal) -> Signal:
     signal.samples.array *= 2
     return signal
+
+
+def make_signal_app() -> FastAPI:
+    """Return an app without a binary mode."""
+    app = FastAPI()
+    app.post("/signal")(double)
+    return app
+
+
+own_app = make_signal_app()
+add_binary_mode(own_app, max_body_size=100)
+
+app = make_signal_app()
 
 
 @app.get("/sum")
@@ -84,7 +95,7 @@ add_binary_mode(app)
 
 async def echo(request: Request) -> Response:
     try:
-        return JSONResponse(await request.json())
+        return JSONResponse(await request.json(), headers={"X-Process": str(os.getpid())})
     except ValueError:
         return JSONResponse({"error": "no JSON"}, 400)
 
@@ -94,39 +105,57 @@ async def ignore(request: Request) -> Response:
     return JSONResponse({"ok": True})
 
 
+async def openapi(request: Request) -> Response:
+    body = {"application/json": {}}
+    operation = {
+        "requestBody": {"content": body},
+        "responses": {"200": {"description": "", "content": body}},
+    }
+    info = {"title": "", "version": ""}
+    paths = {"/echo": {"post": operation}}
+    return JSONResponse({"openapi": "3.1.0", "info": info, "paths": paths})
+
+
 plain_app = Starlette(
     routes=[
         Route("/echo", echo, methods=["POST"]),
         Route("/ignore", ignore, methods=["GET", "POST"]),
+        Route("/openapi", openapi),
     ]
 )
 
-HOSTILE_NAMES = [
-    "../../escaped",
-    "/etc/passwd",
-    "..",
-    ".",
-    "",
-    "a\x00b",
-    "C:\\windows",
-    "\x1b[2J",
-    "x" * 5000,
-    ".hidden",
-    "Twice",
-    "twice",
-    "document",
-    "\u202egnp.exe",
-]
+
+def make_plain_app() -> Starlette:
+    return plain_app
 
 
-async def hostile(request: Request) -> Response:
+def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [environ["wsgi.input"].read()]
+
+
+class ASGI2App:
+    def __init__(self, scope: Any) -> None:
+        self.scope = scope
+
+    async def __call__(self, receive: Any, send: Any) -> None:
+        await plain_app(self.scope, receive, send)
+
+
+HOSTILE_NAMES = (
+    "../../escaped", "/etc/passwd", "..", ".", "", "a\x00b", "C:\\windows", "\x1b[2J", "x" * 5000,
+    ".hidden", "Twice", "twice", "document", "\u202egnp.exe",
+)  # fmt: skip
+
+
+async def names(request: Request) -> Response:
     document: dict[str, Any] = dict.fromkeys(HOSTILE_NAMES, b"\x00")
-    document["nested"] = {"../..": [np.arange(3), b"\x89PNG\r\n\x1a\n"]}
-    return Response(packb(document), media_type="application/msgpack")
+    document["nested"] = {"../..": [np.arange(3), PNG]}
+    return Response(packb(document), media_type=MSGPACK)
 
 
 async def many(request: Request) -> Response:
-    return Response(packb([b"x"] * 1500), media_type="application/msgpack")
+    return Response(packb([b"x"] * 1500), media_type=MSGPACK)
 
 
 async def deep(request: Request) -> Response:
@@ -138,10 +167,5 @@ async def wide(request: Request) -> Response:
 
 
 hostile_app = Starlette(
-    routes=[
-        Route("/names", hostile),
-        Route("/many", many),
-        Route("/deep", deep),
-        Route("/wide", wide),
-    ]
+    routes=[Route(f"/{endpoint.__name__}", endpoint) for endpoint in (names, many, deep, wide)]
 )

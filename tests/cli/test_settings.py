@@ -60,8 +60,6 @@ def test_a_rule_on_one_line() -> None:
         ("/x mood=off", "mood: Extra inputs are not permitted"),
         ("/x mode=no", "mode: Input should be 'negotiate', 'require' or 'off'"),
         ("/x max_body_size=1q", "max_body_size: could not interpret byte unit: q"),
-        ("/x copy_response=perhaps", "copy_response: Input should be a valid boolean"),
-        ("/x on_exchange=print", "on_exchange: Extra inputs are not permitted"),
     ],
 )
 def test_text_that_is_no_rule(text: str, reason: str) -> None:
@@ -102,16 +100,8 @@ def test_a_file_without_settings(tmp_path: Path) -> None:
         ("[tool]\nbinary_middleware = 3", "Input should be a valid dictionary"),
         ("[tool.binary_middleware]\nmood = 1", "mood: Extra inputs are not permitted"),
         ("[tool.binary_middleware]\nmax_body_size = 1.5", "max_body_size: could not parse value"),
-        ("[tool.binary_middleware]\nmax_body_size = -1", "max_body_size: could not parse value"),
-        ("[tool.binary_middleware]\nmedia_types = ['application/json']", "'application/json' is"),
-        ("[tool.binary_middleware]\nopenapi_path = 1", "openapi_path: Input should be a valid str"),
         ("[tool.binary_middleware]\nopenapi_path = 'x'", "openapi_path must start with '/'"),
-        ("[tool.binary_middleware]\nrules = 1", "rules: Input should be a valid list"),
         ("[[tool.binary_middleware.rules]]\nmode = 'off'", "rules.0.path: Field required"),
-        (
-            "[[tool.binary_middleware.rules]]\npath = '/x'\nmethods = 'GET'",
-            "rules.0.methods: Input should be a valid list",
-        ),
         (
             "[[tool.binary_middleware.rules]]\npath = '/x'\n"
             "[[tool.binary_middleware.rules]]\npath = '/y'\nmood = 1",

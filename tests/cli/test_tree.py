@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from binary_middleware.cli._console import format_size, printable
 from binary_middleware.cli._tree import Limits, file_extension, tree_of
 from tests.cli.apps import PNG
 
@@ -143,3 +144,13 @@ def test_arrays_of_any_bytes(data: bytes, dtype: str) -> None:
 )  # fmt: skip
 def test_kinds_of_files(start: bytes, extension: str) -> None:
     assert file_extension(start) == file_extension(memoryview(start + bytes(9))) == extension
+
+
+def test_sizes_for_people() -> None:
+    assert [format_size(number) for number in (0, 1023, 1024, 1_000_000, 2**26)] == [
+        "0 B", "1023 B", "1.0 KiB", "976.6 KiB", "64.0 MiB",
+    ]  # fmt: skip
+
+
+def test_control_characters_are_escaped() -> None:
+    assert printable("ä\x1b[2J\n\u202e\x9b\x7f") == r"ä\x1b[2J\n\u202e\x9b\x7f"
