@@ -11,8 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from binary_middleware._asgi.exchange import PASSTHROUGH_KEY, SCOPE_KEY, Exchange, Passthrough
 from binary_middleware._asgi.malloc import keep_freed_memory
 from binary_middleware._http import etags as etag
-from binary_middleware._http.headers import problem_response, with_vary
+from binary_middleware._http.headers import with_vary
 from binary_middleware._http.negotiation import Plan, asked
+from binary_middleware._http.problems import problem_response
 from binary_middleware._routing.body_observers import BodyObservers
 from binary_middleware._routing.resolver import Resolver
 from binary_middleware._routing.rules import RouteRule

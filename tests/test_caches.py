@@ -62,7 +62,7 @@ FOR_ONE_CALL = {
     "formats.msgpack._pack._Packer.__init__.self.dumpers": "one document",
     "formats.msgpack._unpack._Unpacker.address": "one document",
     "_asgi.exchange.Exchange.release.self.scope": "the end of an exchange",
-    "_http.media_types._NONE": "never changed",
+    "_http.negotiation.Choice.parameters": "empty, and not changed",
     "openapi._schemas.BinarySchemas.__init__.self._parts": "one completion of a document",
     "openapi._schemas.BinarySchemas.__init__.self._twins": "one completion of a document",
     "openapi._schemas.BinarySchemas.__init__.self.added": "one completion of a document",

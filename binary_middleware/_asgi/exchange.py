@@ -33,13 +33,13 @@ from binary_middleware._http.headers import (
     is_convertible,
     is_one_that_is_taken,
     not_modified,
-    problem_response,
     request_head,
     with_binary_etag,
     with_server_timing,
     with_vary,
 )
 from binary_middleware._http.negotiation import Plan, plan_for
+from binary_middleware._http.problems import problem_response
 from binary_middleware._routing.body_observers import BodyObservers
 from binary_middleware.errors import (
     CodecError,

@@ -1,1 +1,1 @@
-"""HTTP rules as functions of headers and options. No I/O, no ASGI."""
+"""HTTP rules as functions of headers and options. No I/O, no ASGI app."""

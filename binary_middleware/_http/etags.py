@@ -1,9 +1,9 @@
-"""Entity tags of a resource that is JSON to one client and msgpack to another.
+"""Entity tags of resources that are JSON for one client and binary for another.
 
-The JSON has the tag that the app gave it. The msgpack has the same with a suffix, as two
-representations must not share a strong tag (RFC 9110 §8.8.3). A client's conditions name what the
-client has, so that the suffix comes off on the way to the app (RFC 9110 §13.1). Weak tags say that
-two representations mean the same, which ours do: they are left alone.
+JSON has the tag of the app. A binary response has the same tag with a suffix, because two
+representations must not share a strong tag (RFC 9110 §8.8.3). Conditions of a client name the tags
+that it has, so the suffix is removed for the app (RFC 9110 §13.1). Weak tags stay unchanged: they
+mark representations as equivalent, which these are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LIST: Final = re.compile(rb'(?:[ \t,]*+(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+")++[ 
 
 
 def of_completed(etag: bytes, digest: str) -> bytes:
-    """The tag, strong or weak, of an OpenAPI document that was completed to one of this digest."""
+    """Return the tag, strong or weak, of a completed OpenAPI document with this digest."""
     match = _TAG.fullmatch(etag.strip())
     if match is None:
         return etag
@@ -25,7 +25,7 @@ def of_completed(etag: bytes, digest: str) -> bytes:
 
 
 def matches(if_none_match: bytes, etag: bytes) -> bool:
-    """Whether ``If-None-Match`` names a tag, by weak comparison (RFC 9110 §8.8.3.2 and §13.1.2)."""
+    """Return whether ``If-None-Match`` names a tag, by weak comparison (RFC 9110 §13.1.2)."""
     own = _TAG.fullmatch(etag.strip())
     if own is None or (if_none_match.strip() != b"*" and not _LIST.fullmatch(if_none_match)):
         return False
@@ -42,9 +42,13 @@ def with_suffix(etag: bytes, suffix: bytes) -> bytes:
 
 
 def without_suffix(tags: bytes, suffixes: Sequence[bytes]) -> bytes:
-    """``If-Match``, or ``If-None-Match`` with a method that changes something, for the app.
+    """Return a condition of an unsafe method for the app: the tags of the JSON.
 
-    Such a condition is about the state that the client saw, in whichever form it saw it.
+    Such a condition is about the state of the resource, in whichever form the client saw it.
+
+    Args:
+        tags: ``If-Match``, or ``If-None-Match`` of a method other than GET and HEAD.
+        suffixes: those of all variants.
     """
 
     def strip(match: re.Match[bytes]) -> bytes:
@@ -58,11 +62,11 @@ def without_suffix(tags: bytes, suffixes: Sequence[bytes]) -> bytes:
 
 
 def of_json(tags: bytes, suffix: bytes) -> bytes:
-    """``If-None-Match`` of a GET or HEAD that is answered in msgpack, for the app.
+    """Return the ``If-None-Match`` of a read with a binary response, for the app.
 
-    A strong tag without the suffix is that of the JSON, which is not what the client would get
-    now. It is given the suffix, so that it matches nothing that the app has; without the whole
-    header the app would look at If-Modified-Since (RFC 9110 §13.1.3).
+    A strong tag without the suffix is that of the JSON, which the client would not get now. It
+    gets the suffix, and so matches no tag of the app. Without the header, the app would evaluate
+    If-Modified-Since instead (RFC 9110 §13.1.3).
     """
 
     def exchange(match: re.Match[bytes]) -> bytes:

@@ -1,13 +1,14 @@
-"""What a request and its answer shall be, decided from header fields, method and options."""
+"""Content negotiation: the plan for a request, from its headers, its method and an offer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from starlette.types import Scope
 
 from binary_middleware._http import media_types as media
+from binary_middleware._http.media_types import JSON, Range
 from binary_middleware.errors import NotAcceptable, RejectedRequest, UnsupportedMediaType
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats.base import Variant
@@ -15,18 +16,18 @@ from binary_middleware.formats.base import Variant
 Mode = Literal["negotiate", "require", "off"]
 
 SEVERAL: Final = b","
-"""Stands for several Content-Type fields: a list without one element that could be the type."""
+"""Stands for several Content-Type headers: a list without an element that could be the type."""
 VARY: Final = (b"vary", b"Accept")
 _VARY_BY_TYPE: Final = (b"vary", b"Accept, Content-Type")
 
-_MOST_PLANS: Final = 1024
-_LONGEST_KEPT: Final = 512
-"""Bytes of header fields, beyond what real clients send, whose plan is made each time: a hostile
-client must not fill the memory with them."""
+_MAX_PLANS: Final = 1024
+_MAX_CACHED_LENGTH: Final = 512
+"""Maximum bytes of headers whose plan is cached, more than real clients send: a hostile client must
+not fill the memory."""
 
 
 class Offer(NamedTuple):
-    """What is offered to clients."""
+    """The media types and variants that clients can choose from."""
 
     mode: Mode
     """See ``BinaryOptions.mode``."""
@@ -38,28 +39,35 @@ class Offer(NamedTuple):
     """The media types for messages and headers."""
 
 
+class Plan(NamedTuple):
+    """The result of negotiation."""
+
+    request: str | None
+    """The media type of a binary request, ``None`` for any other."""
+    variant: Variant | None
+    """The variant of a binary response, ``None`` if JSON stays JSON."""
+    accept: str | None
+    """The Accept header for the app, ``None`` to leave it unchanged."""
+    refusal: RejectedRequest | None
+    """The reason to refuse the request, judged by these headers alone."""
+    problems_in_binary: bool
+    """Whether problem details are binary: the format that the client prefers."""
+    is_passthrough: bool
+    """Whether the request and its response stay unchanged, ``Vary`` apart."""
+    vary: tuple[bytes, bytes]
+    """The Vary header of the response: with Content-Type if another type could have changed it."""
+
+
 Asked = tuple[bytes | None, bytes | None, bool, bool]
 """The arguments of :meth:`Negotiator.plan`."""
 
 
-def plan_for(scope: Scope, offer: Offer) -> Plan:
-    """Make a plan for one request, and keep none."""
-    content_type, accept, can_mirror, has_body = asked(scope)
-    return make_plan(
-        None if content_type is None else content_type.decode("latin-1"),
-        None if accept is None else accept.decode("latin-1"),
-        offer,
-        can_mirror=can_mirror,
-        has_body=has_body,
-    )
-
-
 def asked(scope: Scope) -> Asked:
-    """Read from a request what a plan depends on.
+    """Return all that the plan for a request depends on.
 
     A body is announced by Content-Length or Transfer-Encoding (RFC 9112 §6.3). HTTP/2 and HTTP/3
-    need neither, and test clients and adapters send neither with HTTP/1.1: there a Content-Type has
-    to do, with methods that usually have a body.
+    need neither, and test clients and adapters send neither with HTTP/1.1. There a Content-Type is
+    evidence enough, with methods that usually have a body.
     """
     content_type = accept = None
     has_body = has_length = False
@@ -79,27 +87,13 @@ def asked(scope: Scope) -> Asked:
     return content_type, accept, can_mirror, has_body
 
 
-class Plan(NamedTuple):
-    """What is negotiated for the headers and the method of a request."""
-
-    request: str | None
-    """The media type of a binary request, ``None`` for any other."""
-    variant: Variant | None
-    """The variant of a binary response, ``None`` if JSON stays JSON."""
-    accept: str | None
-    """The Accept header for the app, ``None`` to leave it as it is."""
-    refusal: RejectedRequest | None
-    """Why the request is refused, judged by these headers alone."""
-    problems_in_binary: bool
-    """Whether the client's own format, for our errors, is msgpack."""
-    is_passthrough: bool
-    """Whether the request is to be left alone."""
-    vary: tuple[bytes, bytes]
-    """The Vary field of the answer: with Content-Type where another one could have changed it."""
+def plan_for(scope: Scope, offer: Offer) -> Plan:
+    """Return the plan for one request, without a cache."""
+    return Negotiator(offer).plan(*asked(scope))
 
 
 class Negotiator:
-    """Plans for one offer, kept because clients repeat themselves.
+    """Plans for one offer, cached because clients repeat themselves.
 
     Args:
         offer: the offer.
@@ -116,13 +110,13 @@ class Negotiator:
         can_mirror: bool = True,
         has_body: bool = True,
     ) -> Plan:
-        """Give the plan for a request, as :func:`asked` reads it.
+        """Return the plan for a request, by the result of :func:`asked`.
 
         Args:
-            content_type: the Content-Type, ``SEVERAL`` for more than one.
-            accept: the Accept lines, joined by commas.
-            can_mirror: whether the method lets the answer be as the body was: not GET and HEAD,
-                whose answers caches keep.
+            content_type: the Content-Type header, ``SEVERAL`` for more than one.
+            accept: the Accept headers, joined by commas.
+            can_mirror: whether the response may have the type of the request by default: not to
+                GET and HEAD, whose responses are cached.
             has_body: whether a body is announced.
         """
         plan = self._plans.get((content_type, accept, can_mirror, has_body))
@@ -134,8 +128,8 @@ class Negotiator:
                 can_mirror=can_mirror,
                 has_body=has_body,
             )
-            if len(content_type or b"") + len(accept or b"") <= _LONGEST_KEPT:
-                if len(self._plans) >= _MOST_PLANS:
+            if len(content_type or b"") + len(accept or b"") <= _MAX_CACHED_LENGTH:
+                if len(self._plans) >= _MAX_PLANS:
                     self._plans.clear()
                 self._plans[content_type, accept, can_mirror, has_body] = plan
         return plan
@@ -153,60 +147,146 @@ def make_plan(
 
     Arguments as for :meth:`Negotiator.plan`.
     """
-    parsed = media.parse_media_type(content_type) if content_type else None
-    is_binary = parsed is not None and media.is_binary(parsed.essence, offer.media_types)
-    request = parsed.essence if parsed is not None and is_binary else None
+    sent = media.parse_media_type(content_type) if content_type else None
+    is_binary = sent is not None and media.is_binary(sent.essence, offer.media_types)
+    request = sent.essence if sent is not None and is_binary else None
     mirror = request if can_mirror and has_body else None
     ranges = media.parse_accept((accept,) if accept else ())
-    choice = prefers = media.choose(ranges, offer.media_types, mirror)
-    is_mirror_decisive = media.is_mirror_decisive(ranges, offer.media_types)
-    refusal: RejectedRequest | None = None
+    preferred = choose(ranges, offer.media_types, mirror)
     if offer.mode == "require":
-        choice = media.choose_binary(ranges, offer.media_types, mirror)
+        choice = choose_binary(ranges, offer.media_types, mirror)
         is_mirror_decisive = not media.names_binary(ranges, offer.media_types)
-        if request is None and (has_body or (parsed is not None and parsed.is_json)):
-            refusal = _unsupported(content_type, parsed, offer)
-        elif choice is None:
-            refusal = NotAcceptable(f"the response can only be one of {offer.listed}")
-        if parsed is not None and parsed.is_json and not ranges:
-            prefers = None  # what it sent is the only sign of what it speaks
-    elif choice is None:
-        # Nothing acceptable: the header is disregarded, as RFC 9110 §12.5.1 allows.
-        choice = prefers = media.Choice(mirror, {})
-    if content_type is not None and media.is_list(content_type):
-        # Whoever is behind us may read another one of them than we do (RFC 9110 §5.3).
-        refusal = RejectedRequest("several values in Content-Type; send one media type")
-    varies_by_type = can_mirror and is_mirror_decisive
-    if refusal is not None and not isinstance(refusal, NotAcceptable):
-        varies_by_type = True
+    else:
+        if preferred is None:  # RFC 9110 §12.5.1 allows to disregard the header
+            preferred = Choice(mirror)
+        choice = preferred
+        is_mirror_decisive = _is_mirror_decisive(ranges, offer.media_types)
+    is_json = sent is not None and sent.is_json
+    is_unsupported = is_json or (has_body and not is_binary)
+    refusal = _refusal(content_type, choice, offer, is_json=is_json, is_unsupported=is_unsupported)
+    is_by_type = refusal is not None and not isinstance(refusal, NotAcceptable)
     variant = _variant(choice, offer)
     return Plan(
         request=request,
         variant=variant,
-        accept=media.accept_with_json(ranges, offer.media_types) if variant and ranges else None,
+        accept=_accept_with_json(ranges, offer.media_types) if variant and ranges else None,
         refusal=refusal,
-        problems_in_binary=prefers is not None and prefers.media_type is not None,
+        problems_in_binary=preferred is not None and preferred.media_type is not None,
         is_passthrough=request is None and variant is None and refusal is None,
-        vary=_VARY_BY_TYPE if varies_by_type else VARY,
+        vary=_VARY_BY_TYPE if is_by_type or (can_mirror and is_mirror_decisive) else VARY,
     )
 
 
-def _unsupported(
-    content_type: str | None, parsed: media.MediaType | None, offer: Offer
-) -> RejectedRequest:
-    if parsed is not None and parsed.is_json:
-        sent = "JSON"
-    elif content_type:
-        sent = f"Content-Type {content_type[:40]!r}"
-    else:
+def _refusal(
+    content_type: str | None,
+    choice: Choice | None,
+    offer: Offer,
+    *,
+    is_json: bool,
+    is_unsupported: bool,
+) -> RejectedRequest | None:
+    if content_type is not None and media.is_list(content_type):
+        # The app might parse another one of them than this package (RFC 9110 §5.3).
+        return RejectedRequest("several values in Content-Type; send one media type")
+    if offer.mode != "require":
+        return None
+    if is_unsupported:
         sent = "a body without a Content-Type"
-    return UnsupportedMediaType(
-        f"{sent} is not accepted here; send {offer.listed}", {"accept": offer.listed}
-    )
+        if content_type:
+            sent = "JSON" if is_json else f"Content-Type {content_type[:40]!r}"
+        return UnsupportedMediaType(
+            f"{sent} is not accepted here; send {offer.listed}", {"accept": offer.listed}
+        )
+    if choice is None:
+        return NotAcceptable(f"the response can only be one of {offer.listed}")
+    return None
 
 
-def _variant(choice: media.Choice | None, offer: Offer) -> Variant | None:
+def _variant(choice: Choice | None, offer: Offer) -> Variant | None:
     if choice is None or choice.media_type is None:
         return None
     defaults = offer.parameters.get(choice.media_type, offer.parameters[offer.media_types[0]])
     return FORMAT.variant(choice.media_type, choice.parameters, defaults)
+
+
+# -- the Accept header -----------------------------------------------------------------------------
+
+
+class Choice(NamedTuple):
+    """The media type of a response."""
+
+    media_type: str | None
+    """The binary media type, or ``None`` for JSON."""
+    parameters: Mapping[str, str] = {}
+    """The parameters of that media type in the Accept header."""
+
+
+def choose(
+    ranges: Sequence[Range], media_types: Sequence[str], mirror: str | None
+) -> Choice | None:
+    """Choose between JSON and the binary media types.
+
+    The higher weight wins. At equal weight, a binary type that is listed by name wins over JSON,
+    and JSON that is listed by name wins over binary types that only a wildcard covers; if wildcards
+    cover both, the response mirrors the request.
+
+    Args:
+        ranges: the Accept header; empty for none, which accepts everything.
+        media_types: the binary media types on offer, the preferred one first.
+        mirror: the media type of a binary request, ``None`` for any other.
+
+    Returns:
+        The choice, or ``None`` if nothing on offer is acceptable.
+    """
+    if not ranges:
+        return Choice(mirror)
+    json = media.weight_of(JSON, ranges)
+    best = media.best_listed(ranges, media_types)
+    if best is not None and best.q >= json:
+        return Choice(best.media_type.essence, best.media_type.parameters)
+    covered = mirror or media_types[0]
+    binary = media.weight_of(covered, ranges)
+    if binary > json:
+        return Choice(covered)
+    if not json:
+        return None
+    return Choice(mirror if binary == json and not _lists_json(ranges) else None)
+
+
+def choose_binary(
+    ranges: Sequence[Range], media_types: Sequence[str], mirror: str | None
+) -> Choice | None:
+    """Choose between the binary media types only; arguments and result as for :func:`choose`."""
+    best = media.best_listed(ranges, media_types)
+    if best is not None:
+        return Choice(best.media_type.essence, best.media_type.parameters)
+    covered = mirror or media_types[0]
+    if not ranges or media.weight_of(covered, ranges):
+        return Choice(covered)
+    return None
+
+
+def _is_mirror_decisive(ranges: Sequence[Range], media_types: Sequence[str]) -> bool:
+    """Return whether the result of :func:`choose` depends on ``mirror``."""
+    json = media.weight_of(JSON, ranges)
+    best = media.best_listed(ranges, media_types)
+    if ranges and best is not None and best.q >= json:
+        return False
+    wildcard = max((range_.q for range_ in ranges if "*" in range_.media_type.essence), default=0.0)
+    if wildcard > json or not json:
+        return True
+    return wildcard == json and not _lists_json(ranges)
+
+
+def _lists_json(ranges: Sequence[Range]) -> bool:
+    return any(range_.media_type.essence == JSON for range_ in ranges)
+
+
+def _accept_with_json(ranges: Sequence[Range], media_types: Sequence[str]) -> str:
+    """Return the Accept header with JSON instead of the binary media types, weights kept."""
+    elements: dict[str, float] = {}
+    for media_type, q in ranges:
+        is_binary = media.is_binary(media_type.essence, media_types)
+        essence = JSON if is_binary else media_type.essence
+        elements[essence] = max(q, elements.get(essence, 0.0))
+    return ", ".join(essence if q == 1 else f"{essence};q={q:g}" for essence, q in elements.items())

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from binary_middleware._asgi.exchange import SCOPE_KEY, Exchange
-from binary_middleware._http.headers import problem_response
+from binary_middleware._http.problems import problem_response
 from binary_middleware._validation.errors import summarize_errors, summarize_input
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.fastapi._body_fields import (

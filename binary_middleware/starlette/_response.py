@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from binary_middleware._asgi.exchange import SCOPE_KEY, Exchange
 from binary_middleware._asgi.sending import send_body
-from binary_middleware._http.headers import problem_response
 from binary_middleware._http.media_types import JSON
+from binary_middleware._http.problems import problem_response
 from binary_middleware.errors import EncodeError, NotAcceptable
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats.json import dump_json, shown_json

@@ -1,4 +1,4 @@
-"""Entity tags on the way out and conditions on the way in (RFC 9110 §8.8.3, §13.1)."""
+"""Entity tags of responses and conditions of requests (RFC 9110 §8.8.3, §13.1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from binary_middleware._http import etags as etag
+from binary_middleware._http import etags
 from binary_middleware.formats import FORMAT
 
 SUFFIXES = {"numpy": b"--msgpack", "map": b"--msgpack-map"}
@@ -31,7 +31,7 @@ suffixes = st.sampled_from(FORMAT.tag_suffixes)
     ],
 )
 def test_strong_tags_get_a_suffix(tag: bytes, arrays: str, expected: bytes) -> None:
-    assert etag.with_suffix(tag, SUFFIXES[arrays]) == expected
+    assert etags.with_suffix(tag, SUFFIXES[arrays]) == expected
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_strong_tags_get_a_suffix(tag: bytes, arrays: str, expected: bytes) -> N
     [
         (b'"abc--msgpack"', b'"abc"'),
         (b'W/"abc--msgpack"', b'W/"abc"'),
-        (b'"abc"', b'"abc--msgpack"'),  # the JSON: it must not match
+        (b'"abc"', b'"abc--msgpack"'),  # that of the JSON, which must not match
         (b'W/"abc"', b'W/"abc"'),
         (b'"abc--msgpack-map"', b'"abc--msgpack-map--msgpack"'),
         (b"*", b"*"),
@@ -50,7 +50,7 @@ def test_strong_tags_get_a_suffix(tag: bytes, arrays: str, expected: bytes) -> N
     ],
 )
 def test_if_none_match_of_a_read(tags: bytes, expected: bytes) -> None:
-    assert etag.of_json(tags, b"--msgpack") == expected
+    assert etags.of_json(tags, b"--msgpack") == expected
 
 
 @pytest.mark.parametrize(
@@ -65,33 +65,33 @@ def test_if_none_match_of_a_read(tags: bytes, expected: bytes) -> None:
         (b'"a--msgpack" b', b'"a--msgpack" b'),
     ],
 )
-def test_condition_about_the_state(tags: bytes, expected: bytes) -> None:
-    assert etag.without_suffix(tags, FORMAT.tag_suffixes) == expected
+def test_conditions_about_the_state(tags: bytes, expected: bytes) -> None:
+    assert etags.without_suffix(tags, FORMAT.tag_suffixes) == expected
 
 
 @given(opaque, suffixes)
-def test_what_went_out_comes_back(opaque: bytes, suffix: bytes) -> None:
+def test_round_trip(opaque: bytes, suffix: bytes) -> None:
     tag = b'"%b"' % opaque
-    sent = etag.with_suffix(tag, suffix)
+    sent = etags.with_suffix(tag, suffix)
     assert sent != tag
-    assert etag.of_json(sent, suffix) == tag
-    assert etag.without_suffix(sent, FORMAT.tag_suffixes) == tag
+    assert etags.of_json(sent, suffix) == tag
+    assert etags.without_suffix(sent, FORMAT.tag_suffixes) == tag
 
 
 @given(st.lists(opaque, max_size=4), suffixes)
 def test_no_tag_of_the_json_matches(opaques: list[bytes], suffix: bytes) -> None:
-    """Whatever a client lists, the app sees a tag only if the client has its msgpack."""
-    seen = etag.of_json(b", ".join(b'"%b"' % each for each in opaques), suffix)
+    """The app gets a tag of its own only if the client has the binary response."""
+    seen = etags.of_json(b", ".join(b'"%b"' % each for each in opaques), suffix)
     expected = [
         each.removesuffix(suffix) if each.endswith(suffix) else each + suffix for each in opaques
     ]
     assert seen == b", ".join(b'"%b"' % each for each in expected)
 
 
-def test_a_long_header_takes_one_pass() -> None:
+def test_long_headers_take_linear_time() -> None:
     hostile = b'"a", ' * 200_000 + b"x"
-    assert etag.of_json(hostile, b"--msgpack") == hostile
+    assert etags.of_json(hostile, b"--msgpack") == hostile
     assert (
-        etag.without_suffix(b", \t" * 300_000 + b"x", FORMAT.tag_suffixes)
+        etags.without_suffix(b", \t" * 300_000 + b"x", FORMAT.tag_suffixes)
         == b", \t" * 300_000 + b"x"
     )
