@@ -1,10 +1,10 @@
-"""Who may look at bodies between a middleware of ours and the endpoints inside it.
+"""Body observers: layers between the middleware and an endpoint that may read bodies.
 
-Whatever stands there, a middleware or a wrapper around a route, may log, sign, redact or store
-bodies, and goes by JSON. So an endpoint exchanges objects only if all that stands in between is
-known not to look at bodies: what Starlette, FastAPI and this package put there, and what the user
-names. Anything else, and whatever cannot be seen, may look. Routes are judged when the first
-request comes; one that is added later is shown JSON.
+A middleware, or a wrapper around a route, may log, sign, redact or store bodies, and expects JSON.
+An endpoint exchanges objects only if no layer in between reads bodies: those of Starlette, FastAPI
+and this package do not, nor do those that the user names. Any other layer, and any that cannot be
+inspected, counts as an observer. Routes are inspected at the first request; a route that is added
+later exchanges JSON.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from starlette.routing import BaseRoute, Host, Mount, Router
 from starlette.types import ASGIApp
 
 Observers = tuple[str, ...]
-"""The names of those who may look at bodies, the outermost first."""
+"""The names of layers that may read bodies, the outermost first."""
 
 _LIBRARIES: Final = ("starlette.", "fastapi.", "binary_middleware.")
-"""Packages whose middleware does not look at bodies, or changes their coding only."""
+"""Packages whose middleware does not read bodies, or only changes their content coding."""
 
 _MAX_LAYERS: Final = 256
-"""Layers around each other that are looked into; a proxy may claim to wrap another one forever."""
+"""Maximum nested layers to inspect; a proxy object may claim to wrap another one forever."""
 
 
 class _Endpoint(NamedTuple):
-    """An endpoint and its route, held so that their ids stay their own."""
+    """An endpoint and its route, referenced here so that their ids are not reused."""
 
     endpoint: Any
     route: Any
@@ -46,15 +46,15 @@ class _Endpoint(NamedTuple):
 
 
 class BodyObservers:
-    """Who may look at bodies inside one middleware.
+    """The body observers inside one middleware.
 
     Args:
-        app: what the middleware wraps.
+        app: the app that the middleware wraps.
         agnostic: middleware classes, functions of ``app.middleware("http")`` and route classes that
-            do not look at bodies.
+            do not read bodies.
 
     Raises:
-        TypeError: one of those is neither a class nor a function.
+        TypeError: one of ``agnostic`` is neither a class nor a function.
     """
 
     def __init__(self, app: ASGIApp, agnostic: Iterable[Any] = ()) -> None:
@@ -66,7 +66,7 @@ class BodyObservers:
 
     @property
     def target(self) -> object:
-        """What :meth:`may_see` of a middleware further out is asked about: what ours wraps."""
+        """The app inside this middleware: the argument of ``may_see`` for an outer middleware."""
         app: Any = self._app
         for _ in range(_MAX_LAYERS):
             if isinstance(app, (Router, MethodType)) or not hasattr(app, "app"):
@@ -75,40 +75,39 @@ class BodyObservers:
         return app
 
     def names(self) -> list[str]:
-        """Return the names of those for whom object-lane routes send JSON first."""
+        """Return the names of the observers because of which object-lane routes send JSON."""
         routes = (each for key, each in self._endpoints.items() if key == id(each.route))
         every = (each.names for each in routes if each.exchanges_objects)
         return list(dict.fromkeys(name for names in every for name in names))
 
     def may_see(self, target: object) -> bool:
-        """Return whether somebody may look at the bodies of a route, or of an endpoint.
+        """Return whether a layer may read the bodies of a route, or of an endpoint on any route.
 
-        For an endpoint with several routes, it is whether somebody may at any of them. For the
-        :attr:`target` of another middleware, it is whether somebody stands in between.
+        For the :attr:`target` of an inner middleware: whether there is an observer in between.
         """
         return id(target) not in self.unobserved
 
     @cached_property
     def unobserved(self) -> frozenset[int]:
-        """The ids of what nobody may look at the bodies of."""
+        """The ids of endpoints and routes without observers."""
         return frozenset(key for key, each in self._endpoints.items() if not each.names)
 
     @cached_property
     def _endpoints(self) -> dict[int, _Endpoint]:
-        """Each endpoint that can be seen, by its id and that of its route."""
+        """Each endpoint that can be inspected, by its id and by that of its route."""
         found: dict[int, _Endpoint] = {}
         for each in self._inside(self._app, (), frozenset()):
             for target in (each.endpoint, each.route):
-                other = found.get(id(target))  # there is more than one way to it
+                other = found.get(id(target))  # with several routes, or mounts
                 found[id(target)] = each if other is None else each.merged_with(other)
         return found
 
     def _inside(self, app: Any, names: Observers, above: frozenset[int]) -> Iterator[_Endpoint]:
-        """Yield the endpoints inside an app, each with its observers."""
+        """Yield the endpoints inside an app with their observers."""
         if id(app) in above or len(above) > _MAX_LAYERS:
             return
         above |= {id(app)}
-        if type(app) is MethodType:  # what a router or a route hands to its own middleware
+        if type(app) is MethodType:  # a router or a route passes one to its own middleware
             owner = app.__self__
             if isinstance(owner, Router) and app == owner.app:
                 yield from self._routes(owner, names, above)
@@ -123,13 +122,13 @@ class BodyObservers:
                 yield from self._inside(app.middleware_stack, names, above)
                 return
             for added in app.user_middleware:
-                if hasattr(added.cls, "make_resolver"):  # another of ours
+                if hasattr(added.cls, "make_resolver"):  # another BinaryMiddleware
                     yield _Endpoint(app.router, app.router, names, False)
                 dispatch = added.kwargs.get("dispatch") or next(iter(added.args), None)
                 names += self._name_of(added.cls, dispatch)
             yield from self._inside(app.router, names, above)
         elif hasattr(app, "app"):
-            if isinstance(getattr(app, "observers", None), BodyObservers):  # another of ours
+            if isinstance(getattr(app, "observers", None), BodyObservers):  # another one
                 yield _Endpoint(app.observers.target, app, names, False)
             names += self._name_of(type(app), getattr(app, "dispatch_func", None))
             yield from self._inside(app.app, names, above)
@@ -158,9 +157,9 @@ class BodyObservers:
         """Yield the endpoint of a route.
 
         Args:
-            route: has the class and what was set on it.
-            owner: the route itself, or what a FastAPI app that includes it made of it.
-            names: the observers of the route.
+            route: has the class, and attributes that were set on it.
+            owner: the route itself, or the context that a FastAPI app made of an included route.
+            names: the observers around the route.
         """
         names += _overriding(route, BaseRoute, "handle", agnostic=self._agnostic)
         wrappers = _overriding(route, BaseRoute, "get_route_handler", agnostic=())
@@ -175,15 +174,15 @@ class BodyObservers:
         serves: Callable[[Any], bool] = partial(_serves, route)
         if exchanges_objects:
             serves = route.exchanges_objects
-        # What a route class wraps around the handler is judged by the class.
+        # A route class that wraps the handler counts by its name instead.
         if not (wrappers or serves(app)):
-            names += (f"what stands around the app of {getattr(route, 'path', route)}",)
+            names += (f"a wrapper around the app of {getattr(route, 'path', route)}",)
         if getattr(owner, "json_lane_reason", None) is not None:
             exchanges_objects = False
         yield _Endpoint(owner.endpoint, route, names, exchanges_objects)
 
     def _name_of(self, kind: Any, dispatch: object) -> Observers:
-        """Return the name of a middleware that may look at bodies, nothing for any other."""
+        """Return the name of a middleware that may read bodies, nothing for any other."""
         if kind in self._agnostic:
             return ()
         if not isinstance(kind, type):  # a function that makes a middleware
@@ -191,13 +190,13 @@ class BodyObservers:
         if issubclass(kind, BaseHTTPMiddleware):
             if kind is not BaseHTTPMiddleware:
                 return (kind.__qualname__,)
-            known = any(dispatch is each for each in self._agnostic)
-            return () if known else (getattr(dispatch, "__qualname__", kind.__qualname__),)
+            is_agnostic = any(dispatch is each for each in self._agnostic)
+            return () if is_agnostic else (getattr(dispatch, "__qualname__", kind.__qualname__),)
         return () if f"{kind.__module__}.".startswith(_LIBRARIES) else (kind.__qualname__,)
 
 
 def _overriding(thing: Any, base: type, *methods: str, agnostic: tuple[Any, ...] = ()) -> Observers:
-    """Return who overrides methods of a route, a router or an app: its class, or the instance."""
+    """Return the names of classes, or of the instance, that override methods of ``base``."""
     names: Observers = ()
     for kind in type(thing).__mro__:
         if kind is base or kind in agnostic or f"{kind.__module__}.".startswith(_LIBRARIES):
@@ -210,22 +209,25 @@ def _overriding(thing: Any, base: type, *methods: str, agnostic: tuple[Any, ...]
 def _patched(thing: Any, *methods: str) -> Iterator[str]:
     for method in methods:
         if method in vars(thing):
-            yield f"what was set as {method} of {type(thing).__qualname__}"
+            yield f"{method} that was set on a {type(thing).__qualname__}"
 
 
 async def _probe(request: Any) -> Any: ...
 
 
+# Not documented by Starlette. Where it is absent, the endpoints of plain routes count as wrapped.
 _request_response: Any = getattr(starlette.routing, "request_response", None)
-_STARLETTES_CODE: Final = None if _request_response is None else _request_response(_probe).__code__
+_ENDPOINT_APP_CODE: Final = (
+    None if _request_response is None else _request_response(_probe).__code__
+)
 
 
 def _serves(route: Any, app: Any) -> bool:
-    """Return whether ``app`` is what Starlette makes of the endpoint of a route, and no more."""
+    """Return whether ``app`` is the endpoint of a route as Starlette adapts it, unwrapped."""
     endpoint = route.endpoint
     if app is endpoint:
         return True  # a class, or an ASGI app
-    if type(app) is not FunctionType or app.__code__ is not _STARLETTES_CODE:
+    if type(app) is not FunctionType or app.__code__ is not _ENDPOINT_APP_CODE:
         return False
     called = dict(zip(app.__code__.co_freevars, app.__closure__ or (), strict=True))
     inner: Any = called["f"].cell_contents if "f" in called else None
