@@ -88,8 +88,8 @@ def _operations_of(app: FastAPI, document: Mapping[str, Any]) -> OperationOf:
         has_default_class = isinstance(route.response_class, DefaultPlaceholder)
         return BinaryOperation(
             options,
-            takes_objects=route.body_field is not None,
-            gives_objects={str(route.status_code or 200)} if has_default_class else (),
+            reads_objects=route.body_field is not None,
+            object_statuses={str(route.status_code or 200)} if has_default_class else (),
         )
 
     return operation_of

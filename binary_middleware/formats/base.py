@@ -110,6 +110,10 @@ class Format(Protocol):
     def tag_suffixes(self) -> tuple[bytes, ...]:
         """The suffixes of the entity tags of all variants."""
 
+    @property
+    def array_description(self) -> str:
+        """The description of an array, for OpenAPI documents."""
+
     def check_parameters(self, parameters: Mapping[str, str]) -> None:
         """Raise ValueError for parameters, or values of theirs, that the format does not have."""
 

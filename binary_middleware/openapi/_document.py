@@ -1,4 +1,4 @@
-"""An OpenAPI document with the binary media types beside those of JSON. No I/O."""
+"""Binary media types beside JSON in an OpenAPI document."""
 
 from __future__ import annotations
 
@@ -19,50 +19,48 @@ from binary_middleware.errors import (
     UnsupportedMediaType,
 )
 from binary_middleware.formats import FORMAT
-from binary_middleware.openapi._schemas import BinarySchemas, Travel, resolve
+from binary_middleware.openapi._schemas import BinarySchemas, Conversion, resolve
 from binary_middleware.options import BinaryOptions
 
 _METHODS: Final = frozenset(
     {"get", "put", "post", "delete", "options", "head", "patch", "trace", "query"}
 )
-_NEVER_CONVERTED: Final = frozenset({"204", "205", "206", "304"})  # as in heads.is_convertible
+_NEVER_CONVERTED: Final = frozenset({"204", "205", "206", "304"})  # see headers.is_convertible
 _UTF_8: Final = ("utf-8", "utf8")
 
-
-_MOST_STEPS: Final = 8
-"""From one reference to the next, until what is meant is taken to be lost in a circle."""
+_MAX_REFERENCES: Final = 8
+"""Maximum references from one to the next; more count as a circle."""
 
 
 class BinaryOperation(NamedTuple):
-    """What binary mode is for one operation."""
+    """The binary mode of one operation."""
 
     options: BinaryOptions
     """The options in force."""
-    takes_objects: bool = False
+    reads_objects: bool = False
     """Whether the app gets a binary request as objects, not as JSON text."""
-    gives_objects: Collection[str] = ()
-    """The statuses, as the document has them, whose binary answers are made of objects."""
+    object_statuses: Collection[str] = ()
+    """The statuses, as in the document, whose binary responses are made of objects."""
 
 
 OperationOf = Callable[[str, str], BinaryOperation]
-"""From the path of an operation, as the document has it, and the method in upper case."""
+"""A function of the path of an operation, as in the document, and its method in upper case."""
 
 
 def with_binary_media_types(
     document: Mapping[str, Any], operation_of: OperationOf
 ) -> dict[str, Any]:
-    """Add to a document what binary mode adds to the app.
+    """Return a document with the binary media types and their schemas.
 
-    Beside each JSON content of a request or an answer stand the binary media types, in its place
-    under ``mode="require"``, with schemas of what the document is in msgpack; and operations that
-    take or give these have the statuses with which requests are refused here. Content that
-    names a binary media type already is left as it is, so that a document that is complete does
-    not change. Callbacks and webhooks, which the app sends, are left alone as well.
+    They stand beside each JSON content of a request or a response, under ``mode="require"`` instead
+    of it. Operations with such content get the statuses of refused requests. Content that names a
+    binary media type already is unchanged, so a complete document is as well. So are callbacks and
+    webhooks, which the app sends.
 
     Args:
-        document: OpenAPI 3; of any other version it is returned as it is. It is not changed, and
-            shares what did not change with the result.
-        operation_of: says what binary mode is for an operation.
+        document: OpenAPI 3; any other version is returned unchanged. The argument is not modified,
+            and shares its unchanged parts with the result.
+        operation_of: returns the binary mode of an operation.
     """
     if not str(document.get("openapi")).startswith("3.") or not isinstance(
         document.get("paths"), dict
@@ -85,7 +83,7 @@ class _Completion:
         completed = {**self._document, "paths": paths}
         if self._schemas.added:
             components = _dict(self._document.get("components"))
-            # A copy, because who changes a component does not mean its twin.
+            # Copies: a user who changes a component does not mean its counterpart.
             schemas = _dict(components.get("schemas")) | copy.deepcopy(self._schemas.added)
             completed["components"] = {**components, "schemas": schemas}
         return completed
@@ -103,8 +101,8 @@ class _Completion:
         return {**whole, **operations} if changed else item
 
     def _resolved(self, value: Any) -> Any:
-        """What a reference stands for: operations that share it can have different options."""
-        for _ in range(_MOST_STEPS):
+        """Return the target of a reference, as operations that share it may differ in options."""
+        for _ in range(_MAX_REFERENCES):
             if not isinstance(value, dict) or not isinstance(value.get("$ref"), str):
                 break
             rest = {key: one for key, one in value.items() if key != "$ref"}
@@ -117,25 +115,25 @@ class _Completion:
         if options.mode == "off":
             return operation
         changes: dict[str, Any] = {}
-        takes = gives = False
+        has_binary_request = has_binary_response = False
         if "requestBody" in operation:
-            travel: Travel = "objects" if binary.takes_objects else "request"
-            body = self._with_content(operation["requestBody"], travel, options)
-            takes = self._names_binary(body, options)
+            conversion: Conversion = "objects" if binary.reads_objects else "request"
+            body = self._with_content(operation["requestBody"], conversion, options)
+            has_binary_request = self._names_binary(body, options)
             changes["requestBody"] = body
-        answers = dict(_dict(operation.get("responses")))
-        for status, answer in answers.items():
+        responses = dict(_dict(operation.get("responses")))
+        for status, response in responses.items():
             if str(status) in _NEVER_CONVERTED or str(status).startswith("1"):
                 continue
-            travel = "objects" if str(status) in binary.gives_objects else "answer"
-            answers[status] = self._with_content(answer, travel, options)
-            gives = gives or self._names_binary(answers[status], options)
-        if not takes and not gives:
+            conversion = "objects" if str(status) in binary.object_statuses else "response"
+            responses[status] = self._with_content(response, conversion, options)
+            has_binary_response |= self._names_binary(responses[status], options)
+        if not (has_binary_request or has_binary_response):
             return operation
-        if "4XX" not in answers and "default" not in answers:
-            for refusal in _refusals(options, takes=takes):
-                answers.setdefault(str(refusal.status), self._answer_to(refusal))
-        changes["responses"] = answers
+        if "4XX" not in responses and "default" not in responses:
+            for refusal in _refusals(options, has_binary_request=has_binary_request):
+                responses.setdefault(str(refusal.status), self._refusal_response(refusal))
+        changes["responses"] = responses
         changed = any(value != operation.get(key) for key, value in changes.items())
         return {**operation, **changes} if changed else operation
 
@@ -143,8 +141,8 @@ class _Completion:
         offered, content = options.offer.media_types, _content_of(self._resolved(container))
         return any(is_binary(parsed.essence, offered) for _, parsed in _parsed(content))
 
-    def _with_content(self, container: Any, travel: Travel, options: BinaryOptions) -> Any:
-        """A request body or an answer, with binary media types."""
+    def _with_content(self, container: Any, conversion: Conversion, options: BinaryOptions) -> Any:
+        """Return a request body or a response with the binary media types."""
         whole = self._resolved(container)
         content = _content_of(whole)
         json = {
@@ -162,20 +160,20 @@ class _Completion:
                 continue
             for binary in _counterparts(json[name], options):
                 if binary not in completed:
-                    completed[binary] = self._binary_content(media, travel)
+                    completed[binary] = self._binary_content(media, conversion)
         return {**whole, "content": completed}
 
-    def _binary_content(self, media: Any, travel: Travel) -> dict[str, Any]:
+    def _binary_content(self, media: Any, conversion: Conversion) -> dict[str, Any]:
         whole = self._resolved(media)
         if not isinstance(whole, dict) or "schema" not in whole:
             return {}
-        # A copy, because who changes what stands under one name does not mean the others.
-        return {"schema": copy.deepcopy(self._schemas.twin(whole["schema"], travel))}
+        # A copy: a user who changes the entry of one media type does not mean the others.
+        return {"schema": copy.deepcopy(self._schemas.counterpart(whole["schema"], conversion))}
 
-    def _answer_to(self, refusal: type[RejectedRequest]) -> dict[str, Any]:
+    def _refusal_response(self, refusal: type[RejectedRequest]) -> dict[str, Any]:
         schema = self._schemas.shared("ProblemDetails", _PROBLEM_DETAILS)
         return {
-            "description": _WHY[refusal],
+            "description": _REASONS[refusal],
             "content": {
                 "application/problem+json": {"schema": schema},
                 f"application/problem{FORMAT.suffix}": {"schema": dict(schema)},
@@ -204,24 +202,24 @@ def _counterparts(json: MediaType, options: BinaryOptions) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _refusals(options: BinaryOptions, *, takes: bool) -> list[type[RejectedRequest]]:
+def _refusals(options: BinaryOptions, *, has_binary_request: bool) -> list[type[RejectedRequest]]:
     return [
-        *([RejectedRequest] if takes else []),
+        *([RejectedRequest] if has_binary_request else []),
         *([NotAcceptable] if options.mode == "require" else []),
-        *([ContentTooLarge, UnsupportedMediaType] if takes else []),
+        *([ContentTooLarge, UnsupportedMediaType] if has_binary_request else []),
     ]
 
 
-_WHY: Final[dict[type[RejectedRequest], str]] = {
-    RejectedRequest: "The body is not msgpack, or holds something that is refused.",
+_REASONS: Final[dict[type[RejectedRequest], str]] = {
+    RejectedRequest: f"The body is not {FORMAT.name}, or has a value that is refused.",
     NotAcceptable: "No media type that the client accepts is offered.",
     ContentTooLarge: "The body, its structure or its nesting is over a limit.",
-    UnsupportedMediaType: "The media type or the content coding of the body is not taken.",
+    UnsupportedMediaType: "The media type or the content coding of the body is not supported.",
 }
 
 _PROBLEM_DETAILS: Final[dict[str, Any]] = {
     "title": "ProblemDetails",
-    "description": "Why a request was refused (RFC 9457).",
+    "description": "The reason to refuse a request (RFC 9457).",
     "type": "object",
     "properties": {
         "type": {"type": "string", "format": "uri-reference"},

@@ -1,4 +1,4 @@
-"""What binary mode is for the operations of a document, from what the app says of its routes."""
+"""The options in force for the operations of a document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CONVERTORS: Final = {"integer": "int", "number": "float", "uuid": "uuid"}
 
 
 def operations_of(resolver: Resolver, document: Mapping[str, Any]) -> OperationOf:
-    """Operations that go by way of JSON text, under the options that hold for their paths."""
+    """Return the function from operations on the JSON lane to the options for their paths."""
 
     def operation_of(template: str, method: str) -> BinaryOperation:
         found = resolver.find(template, method)
@@ -29,21 +29,21 @@ def operations_of(resolver: Resolver, document: Mapping[str, Any]) -> OperationO
 def options_of(
     resolver: Resolver, document: Mapping[str, Any], template: str, method: str, found: Found | None
 ) -> BinaryOptions:
-    """The options that hold for an operation.
+    """Return the options in force for an operation.
 
     Args:
-        resolver: knows the options of the app.
-        document: the document, which says of what type the parameters in a path are.
-        template: the path, as the document has it.
+        resolver: the options of the app.
+        document: the document, which has the types of the parameters in a path.
+        template: the path in the document.
         method: the method, in upper case.
-        found: the route, if the resolver knows it.
+        found: the route, if the resolver found it.
     """
-    path = _sample(document, template, method) if found is None else found.path
+    path = _sample_path(document, template, method) if found is None else found.path
     return with_overrides(BinaryOptions(), *resolver.layers(path, method))
 
 
-def _sample(document: Mapping[str, Any], template: str, method: str) -> str:
-    """A path that an operation is for, as far as the document tells."""
+def _sample_path(document: Mapping[str, Any], template: str, method: str) -> str:
+    """Return a path of an operation, by the types of its parameters."""
     convertors = {}
     item = document["paths"][template]
     operation = item.get(method.lower()) if isinstance(item, dict) else None

@@ -35,6 +35,14 @@ class _Msgpack:
     suffix: Final = "+msgpack"
     tag_suffixes: Final = tuple(_tag_suffix(each) for each in product(*_PARAMETERS.values()))
 
+    array_description: Final = (
+        "An array, as a map. The keys described here are those of the portable form. The other "
+        'form is that of msgpack-numpy, with binary keys: `{b"nd": true, b"type": "<f4", '
+        'b"kind": b"", b"shape": [2, 3], b"data": <bytes>}`. Requests may have either; responses '
+        "have that of msgpack-numpy, unless the client asks with `Accept: application/msgpack; "
+        "arrays=map` or the server is set to the portable form."
+    )
+
     def check_parameters(self, parameters: Mapping[str, str]) -> None:
         for name, value in parameters.items():
             if name not in _PARAMETERS:
