@@ -12,7 +12,7 @@ from binary_middleware._asgi.exchange import PASSTHROUGH_KEY, SCOPE_KEY, Exchang
 from binary_middleware._asgi.malloc import keep_freed_memory
 from binary_middleware._http import etags as etag
 from binary_middleware._http.headers import with_vary
-from binary_middleware._http.negotiation import Plan, asked
+from binary_middleware._http.negotiation import Plan, plan_key
 from binary_middleware._http.problems import problem_response
 from binary_middleware._routing.body_observers import BodyObservers
 from binary_middleware._routing.resolver import Resolver
@@ -20,7 +20,7 @@ from binary_middleware._routing.rules import RouteRule
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.exchange_info import ExchangeInfo
 from binary_middleware.formats import FORMAT
-from binary_middleware.openapi import DocumentCompletion
+from binary_middleware.openapi._middleware import DocumentCompletion
 from binary_middleware.options import BinaryOptions, OptionsDict, make_overrides, with_overrides
 
 
@@ -133,7 +133,7 @@ class BinaryMiddleware:
                 passing.adopt(options, scope)  # the answer has no Vary
             await self.app(scope, receive, send)
             return
-        plan = options.negotiator.plan(*asked(scope))
+        plan = options.negotiator.plan(*plan_key(scope))
         if plan.is_passthrough and options.on_exchange is None:
             scope[SCOPE_KEY] = options
             await self._pass(scope, receive, send, plan)

@@ -24,16 +24,16 @@ from starlette.types import Message, Receive, Scope, Send
 from binary_middleware._asgi.request_body import BodyReader, RequestBody, over_max_body_size
 from binary_middleware._asgi.sending import send_body
 from binary_middleware._http import media_types as media
-from binary_middleware._http.content_coding import TAKEN, decompress
+from binary_middleware._http.content_coding import SUPPORTED_CODINGS, decompress
 from binary_middleware._http.headers import (
     ADAPTED,
     Headers,
+    can_decompress,
     content_codings_of,
     converted,
     is_convertible,
-    is_one_that_is_taken,
     not_modified,
-    request_head,
+    request_headers,
     with_binary_etag,
     with_server_timing,
     with_vary,
@@ -129,7 +129,7 @@ class Exchange:
         self.client_headers: Headers = scope["headers"]
         self._method: str = scope["method"]
         self._path: str = scope["path"]
-        self._head = request_head(self.client_headers, self._method, plan)
+        self._head = request_headers(self.client_headers, self._method, plan)
         self.scope: Scope = {**scope, "headers": self._head.headers, SCOPE_KEY: self}
         self._receive = receive
         self._send = send
@@ -142,10 +142,10 @@ class Exchange:
         if self.plan.refusal is not None or self.plan.request is None:
             return self.plan.refusal
         codings = self._head.codings
-        if codings and not is_one_that_is_taken(codings):
+        if codings and not can_decompress(codings):
             return UnsupportedMediaType(
                 f"the content coding {', '.join(codings)[:40]!r} is not taken",
-                {"accept-encoding": TAKEN},
+                {"accept-encoding": SUPPORTED_CODINGS},
             )
         length = self._head.content_length
         if length is not None and length > self.options.max_body_size:
@@ -186,7 +186,7 @@ class Exchange:
                 self._show_headers(self.client_headers, scope)
             return self.error
         self.plan = plan_for({**scope, "headers": self.client_headers}, options.offer)
-        self._head = request_head(self.client_headers, self._method, self.plan)
+        self._head = request_headers(self.client_headers, self._method, self.plan)
         self.error = self.refusal()
         if not was_read:
             self._forwards_body = self.plan.request is None

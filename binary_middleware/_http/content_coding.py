@@ -8,7 +8,7 @@ from typing import Final
 
 from binary_middleware.errors import DecodeError
 
-TAKEN: Final = "gzip, deflate"
+SUPPORTED_CODINGS: Final = "gzip, deflate"
 """The supported codings, for an Accept-Encoding header."""
 
 _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # arguments of zlib.decompressobj
@@ -28,7 +28,7 @@ def content_codings(values: list[bytes]) -> list[str]:
     return [name for name in (name.strip(" \t") for name in names) if name not in ("", "identity")]
 
 
-def is_taken(coding: str) -> bool:
+def is_supported(coding: str) -> bool:
     """Return whether :class:`Decompressor` supports a coding."""
     return coding in _WINDOW_BITS
 

@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from binary_middleware._http import etags
 from binary_middleware._http import media_types as media
-from binary_middleware._http.content_coding import content_codings, is_taken
+from binary_middleware._http.content_coding import content_codings, is_supported
 from binary_middleware._http.negotiation import VARY, Plan
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats.base import Variant
@@ -20,7 +20,7 @@ Headers = list[tuple[bytes, bytes]]
 # -- requests --------------------------------------------------------------------------------------
 
 
-class RequestHead(NamedTuple):
+class RequestHeaders(NamedTuple):
     """The headers of a request for the app, and what they tell about its body."""
 
     headers: Headers
@@ -31,7 +31,7 @@ class RequestHead(NamedTuple):
     """The content codings of a binary request."""
 
 
-def request_head(client_headers: Headers, method: str, plan: Plan) -> RequestHead:
+def request_headers(client_headers: Headers, method: str, plan: Plan) -> RequestHeaders:
     """Return the headers of a request for the app, under its plan."""
     headers: Headers = []
     codings: list[bytes] = []
@@ -59,7 +59,7 @@ def request_head(client_headers: Headers, method: str, plan: Plan) -> RequestHea
             headers.append(field)
     if accept is not None:
         headers.append((b"accept", accept.encode("latin-1")))
-    return RequestHead(headers, content_length, content_codings(codings) if codings else ())
+    return RequestHeaders(headers, content_length, content_codings(codings) if codings else ())
 
 
 def _condition_for_app(name: bytes, tags: bytes, method: str, plan: Plan) -> bytes:
@@ -109,7 +109,7 @@ def is_convertible(start: Message) -> bool:
         parsed is not None
         and parsed.is_json
         and parsed.parameters.get("charset", "utf-8") in ("utf-8", "utf8")
-        and (not codings or is_one_that_is_taken(codings))
+        and (not codings or can_decompress(codings))
         and not any(b"no-transform" in value for value in _values(start, b"cache-control"))
     )
 
@@ -119,9 +119,9 @@ def content_codings_of(start: Message) -> list[str]:
     return content_codings(_values(start, b"content-encoding"))
 
 
-def is_one_that_is_taken(codings: Sequence[str]) -> bool:
+def can_decompress(codings: Sequence[str]) -> bool:
     """Return whether there is one coding, and it is supported."""
-    return len(codings) == 1 and is_taken(codings[0])
+    return len(codings) == 1 and is_supported(codings[0])
 
 
 def _values(start: Message, wanted: bytes) -> list[bytes]:

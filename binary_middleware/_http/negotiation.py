@@ -58,11 +58,11 @@ class Plan(NamedTuple):
     """The Vary header of the response: with Content-Type if another type could have changed it."""
 
 
-Asked = tuple[bytes | None, bytes | None, bool, bool]
+PlanKey = tuple[bytes | None, bytes | None, bool, bool]
 """The arguments of :meth:`Negotiator.plan`."""
 
 
-def asked(scope: Scope) -> Asked:
+def plan_key(scope: Scope) -> PlanKey:
     """Return all that the plan for a request depends on.
 
     A body is announced by Content-Length or Transfer-Encoding (RFC 9112 §6.3). HTTP/2 and HTTP/3
@@ -89,7 +89,7 @@ def asked(scope: Scope) -> Asked:
 
 def plan_for(scope: Scope, offer: Offer) -> Plan:
     """Return the plan for one request, without a cache."""
-    return Negotiator(offer).plan(*asked(scope))
+    return Negotiator(offer).plan(*plan_key(scope))
 
 
 class Negotiator:
@@ -101,7 +101,7 @@ class Negotiator:
 
     def __init__(self, offer: Offer) -> None:
         self.offer = offer
-        self._plans: dict[Asked, Plan] = {}
+        self._plans: dict[PlanKey, Plan] = {}
 
     def plan(
         self,
@@ -110,7 +110,7 @@ class Negotiator:
         can_mirror: bool = True,
         has_body: bool = True,
     ) -> Plan:
-        """Return the plan for a request, by the result of :func:`asked`.
+        """Return the plan for a request, by the result of :func:`plan_key`.
 
         Args:
             content_type: the Content-Type header, ``SEVERAL`` for more than one.

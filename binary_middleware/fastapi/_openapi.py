@@ -11,12 +11,8 @@ from fastapi.datastructures import DefaultPlaceholder
 
 from binary_middleware._routing.resolver import Resolver
 from binary_middleware.fastapi._route import BinaryRoute
-from binary_middleware.openapi import (
-    BinaryOperation,
-    OperationOf,
-    options_of,
-    with_binary_media_types,
-)
+from binary_middleware.openapi import BinaryOperation, OperationOf, add_binary_media_types
+from binary_middleware.openapi._options import options_of
 
 
 def complete_openapi(app: FastAPI) -> None:
@@ -65,7 +61,7 @@ class CompletedDocument:
         document = self._make()
         if document is self._completed:
             return document
-        completed = with_binary_media_types(document, _operations_of(self._app, document))
+        completed = add_binary_media_types(document, _operations_of(self._app, document))
         if completed == document:
             completed = document  # another one of these has completed it
         if self._app.openapi_schema is document:

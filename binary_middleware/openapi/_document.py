@@ -47,7 +47,7 @@ OperationOf = Callable[[str, str], BinaryOperation]
 """A function of the path of an operation, as in the document, and its method in upper case."""
 
 
-def with_binary_media_types(
+def add_binary_media_types(
     document: Mapping[str, Any], operation_of: OperationOf
 ) -> dict[str, Any]:
     """Return a document with the binary media types and their schemas.

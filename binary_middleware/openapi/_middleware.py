@@ -16,7 +16,7 @@ from binary_middleware._http.content_coding import decompress
 from binary_middleware._http.headers import content_codings_of, is_convertible, with_other_body
 from binary_middleware._routing.resolver import Resolver
 from binary_middleware.errors import DecodeError
-from binary_middleware.openapi._document import with_binary_media_types
+from binary_middleware.openapi._document import add_binary_media_types
 from binary_middleware.openapi._options import operations_of
 from binary_middleware.options import BinaryOptions
 
@@ -77,7 +77,7 @@ class DocumentCompletion:
             document = json.loads(text)
             if not isinstance(document, dict):
                 return None
-            completed = with_binary_media_types(document, operations_of(self._resolver, document))
+            completed = add_binary_media_types(document, operations_of(self._resolver, document))
             if completed == document:
                 return None
             return json.dumps(completed, separators=(",", ":")).encode()

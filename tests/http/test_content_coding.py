@@ -15,7 +15,7 @@ from binary_middleware._http.content_coding import (
     Decompressor,
     content_codings,
     decompress,
-    is_taken,
+    is_supported,
 )
 from binary_middleware.errors import DecodeError
 
@@ -132,4 +132,4 @@ def test_content_codings(values: list[bytes], expected: list[str]) -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "br", "zstd"])
 def test_supported_codings(coding: str) -> None:
-    assert is_taken(coding) is (coding in COMPRESS)
+    assert is_supported(coding) is (coding in COMPRESS)

@@ -12,10 +12,10 @@ from binary_middleware._http.negotiation import (
     Choice,
     Negotiator,
     Plan,
-    asked,
     choose,
     choose_binary,
     make_plan,
+    plan_key,
 )
 from binary_middleware.formats import FORMAT
 from binary_middleware.options import BinaryOptions
@@ -134,17 +134,17 @@ def test_the_cache_is_bounded() -> None:
 def test_whether_a_body_is_announced(
     http_version: str, headers: list[tuple[str, str]], has_body: bool
 ) -> None:
-    assert asked(http_scope(headers=headers, http_version=http_version))[3] is has_body
+    assert plan_key(http_scope(headers=headers, http_version=http_version))[3] is has_body
 
 
 def test_get_needs_an_announced_body() -> None:
     scope = http_scope("GET", headers=[("content-type", MSGPACK)], http_version="1.1")
-    assert asked(scope)[3] is False
+    assert plan_key(scope)[3] is False
 
 
 def test_repeated_headers() -> None:
     fields = [("content-type", MSGPACK), ("accept", "a/b"), ("content-type", ""), ("accept", "*/*")]
-    found = asked(http_scope(headers=fields, method="HEAD"))
+    found = plan_key(http_scope(headers=fields, method="HEAD"))
     assert found == (SEVERAL, b"a/b, */*", False, True)
 
 

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 
 from binary_middleware import BinaryMiddleware, BinaryOptions, NumpyArrayField, packb, unpackb
 from binary_middleware.fastapi import add_binary_mode
-from binary_middleware.openapi import BinaryOperation, with_binary_media_types
+from binary_middleware.openapi import BinaryOperation, add_binary_media_types
 from example_app.app import app as example
 from tests.asgi_app import MSGPACK
 from tests.serving import serving
@@ -129,7 +129,7 @@ def test_documents_by_hand_are_valid(version: str, mode: Any) -> None:
     given = _described(version, array)
     validate(given)
     served = BinaryOperation(BinaryOptions(mode=mode))
-    completed = with_binary_media_types(given, lambda path, method: served)
+    completed = add_binary_media_types(given, lambda path, method: served)
     assert {"Pet-Binary", "Cat-Binary", "Dog-Binary"} <= completed["components"]["schemas"].keys()
     validate(completed)
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from binary_middleware import BinaryOptions, NumpyArrayField
-from binary_middleware.openapi import BinaryOperation, with_binary_media_types
+from binary_middleware.openapi import BinaryOperation, add_binary_media_types
 
 JSON = "application/json"
 MSGPACK = "application/msgpack"
@@ -55,9 +55,9 @@ def completed(
     """Return the document completed under the same options everywhere; a second time is a no-op."""
     before = copy.deepcopy(given)
     served = BinaryOperation(options, reads_objects, object_statuses)
-    result = with_binary_media_types(given, lambda path, method: served)
+    result = add_binary_media_types(given, lambda path, method: served)
     assert given == before
-    assert with_binary_media_types(result, lambda path, method: served) == result
+    assert add_binary_media_types(result, lambda path, method: served) == result
     return result
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from binary_middleware import BinaryMiddleware, BinaryOptions, unpackb
-from binary_middleware.openapi import BinaryOperation, with_binary_media_types
+from binary_middleware.openapi import BinaryOperation, add_binary_media_types
 from tests.asgi_app import Recorder, call
 from tests.openapi.documents import (
     ARRAY,
@@ -59,7 +59,7 @@ def test_options_of_each_operation() -> None:
         {f"{method} /{method}": operation({}, {}) for method in ("get", "put", "post")}
     )
     modes: Any = {"GET /get": "off", "PUT /put": "require", "POST /post": "negotiate"}
-    result = with_binary_media_types(
+    result = add_binary_media_types(
         given,
         lambda path, method: BinaryOperation(
             BinaryOptions(mode=modes[f"{method} {path}"], media_types=(MSGPACK,))
@@ -188,7 +188,7 @@ def test_shared_bodies_and_responses() -> None:
     }
     given["components"] = components
     modes: Any = {"/a": "negotiate", "/b": "require", "/c": "off"}
-    result = with_binary_media_types(
+    result = add_binary_media_types(
         given,
         lambda path, method: BinaryOperation(
             BinaryOptions(mode=modes[path], media_types=(MSGPACK,))

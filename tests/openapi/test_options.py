@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 
 from binary_middleware import BinaryMiddleware, RouteRule, binary_options
 from binary_middleware._routing.resolver import Resolver
-from binary_middleware.openapi import operations_of, options_of
+from binary_middleware.openapi._options import operations_of, options_of
 from tests.asgi_app import Recorder
 
 # -- the options of an operation ----------------------------------------------------------------
