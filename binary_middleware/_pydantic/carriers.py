@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,17 +13,7 @@ from pydantic_core import SchemaSerializer
 
 from binary_middleware._pydantic.core_schemas import Node
 
-TIME_TYPES: Final[dict[str, type]] = {
-    "date": date,
-    "datetime": datetime,
-    "decimal": Decimal,
-    "time": time,
-    "timedelta": timedelta,
-    "uuid": UUID,
-}
-"""Core schema types that some formats represent by a map, and the types of their values."""
-
-CARRIER_SCHEMA: Final[Node] = {
+_CARRIER_SCHEMA: Final[Node] = {
     "type": "any",
     "serialization": {"type": "to-string", "when_used": "always"},
 }
@@ -35,9 +26,9 @@ class Carrier(str):
     __slots__ = ("to_text", "value")
 
     __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
-        cast(Any, CARRIER_SCHEMA)
+        cast(Any, _CARRIER_SCHEMA)
     )
-    """Used by pydantic where a carrier occurs in a value of undeclared type."""
+    """Used by pydantic for a carrier in a value of undeclared type."""
 
     value: Any
     """The value, or a document that may hold more carriers."""
@@ -49,7 +40,7 @@ class Carrier(str):
 
 
 class TimeCarrier(Carrier):
-    """Carries a value of one of the :data:`TIME_TYPES`; ``to_text`` is always set."""
+    """Carries a date, time, duration, decimal or UUID; ``to_text`` is always set."""
 
     __slots__ = ()
     to_text: Callable[[Any], Any]
@@ -66,16 +57,54 @@ def carry(
 
 
 def carrying(function: Callable[..., Any], mode: str = "plain", **entries: Any) -> Node:
-    """Return a serialization node whose function returns carriers.
+    """Return the serialization node, with more ``entries``, of a function that returns carriers."""
+    node: Node = {"type": f"function-{mode}", "function": function}
+    return {**node, "return_schema": _CARRIER_SCHEMA, **entries}
 
-    Args:
-        function: The serializer.
-        mode: ``"plain"`` or ``"wrap"``.
-        entries: More entries of the node.
-    """
-    return {
-        "type": f"function-{mode}",
-        "function": function,
-        "return_schema": CARRIER_SCHEMA,
-        **entries,
-    }
+
+# -- serializers, as pydantic calls them -----------------------------------------------------------
+
+
+def carry_native(serializer: Any) -> Callable[[Any], Carrier]:
+    """Return a plain serializer for the values of a ``NativeSerializer``."""
+    native, to_json = serializer.native, serializer.to_json
+
+    def serialize(value: Any) -> Carrier:
+        return carry(native(value), to_json)
+
+    return serialize
+
+
+def _carry_instances(kind: type, carrier: type[Carrier] = Carrier) -> Callable[..., Carrier]:
+    """Return a wrap serializer that carries instances, and leaves other values to pydantic."""
+
+    def serialize(value: Any, handler: Any) -> Carrier:
+        if isinstance(value, kind):
+            return carry(value, handler, carrier)
+        return carry(handler(value))
+
+    return serialize
+
+
+CARRY: Final = {"bytes": _carry_instances(bytes), "complex": _carry_instances(complex)}
+"""Wrap serializers by type of node."""
+
+TIME_TYPES: Final = (date, datetime, Decimal, time, timedelta, UUID)
+"""Types that some formats represent by a map, and others by the text that pydantic writes."""
+
+CARRY_TIMES: Final = {
+    kind.__name__.lower(): _carry_instances(kind, TimeCarrier) for kind in TIME_TYPES
+}
+"""Wrap serializers of the :data:`TIME_TYPES` by type of node."""
+
+
+def carry_float(value: Any, handler: Any) -> Carrier:
+    """Serialize a float as :func:`float_text` does."""
+    return carry(float_text(handler(value)))
+
+
+def float_text(value: Any) -> Any:
+    """Return a float as ``ser_json_inf_nan="strings"`` writes it, any other value as it is."""
+    if type(value) is not float or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

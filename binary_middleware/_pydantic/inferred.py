@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from types import GeneratorType
@@ -12,7 +11,14 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, SchemaSerializer, core_schema
 
-from binary_middleware._pydantic.carriers import TIME_TYPES, Carrier, TimeCarrier, carry, carrying
+from binary_middleware._pydantic.carriers import (
+    TIME_TYPES,
+    Carrier,
+    TimeCarrier,
+    carry,
+    carrying,
+    float_text,
+)
 from binary_middleware._pydantic.core_schemas import Node
 from binary_middleware._pydantic.json_views import ArrayView, TextView
 from binary_middleware._pydantic.native import ATOMS, TEXT, is_plain
@@ -20,7 +26,6 @@ from binary_middleware.fields import is_array_like
 
 _DOCUMENTS: Final[frozenset[Any]] = ATOMS | {bytes, complex, np.ndarray, Carrier, TimeCarrier}
 """Types of values that need no serialization."""
-_TIMES: Final = tuple(TIME_TYPES.values())
 _ARGUMENTS: Final = (
     *("by_alias", "context", "exclude", "exclude_computed_fields", "exclude_defaults"),
     *("exclude_none", "exclude_unset", "include", "round_trip", "serialize_as_any"),
@@ -30,13 +35,6 @@ _ARGUMENTS: Final = (
 def arguments_of(info: Any) -> dict[str, Any]:
     """Return the arguments that a serializer was called with, to call another one likewise."""
     return {name: getattr(info, name) for name in _ARGUMENTS}
-
-
-def float_text(value: Any) -> Any:
-    """Return a float as ``ser_json_inf_nan="strings"`` writes it, any other value as it is."""
-    if type(value) is not float or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 class InferredSerializer:
@@ -132,7 +130,7 @@ class InferredSerializer:
             return value
         if not issubclass(kind, BaseModel) and is_array_like(value):
             return value
-        if self._keeps_times and isinstance(value, _TIMES):
+        if self._keeps_times and isinstance(value, TIME_TYPES):
             return carry(value, self.text_of, TimeCarrier)
         if hasattr(kind, "__pydantic_serializer__"):
             return self._dump_instance(value, info)

@@ -9,14 +9,16 @@ from typing import Any, Final
 from pydantic_core import SchemaError, SchemaSerializer
 
 from binary_middleware._pydantic.carriers import (
-    TIME_TYPES,
+    CARRY,
+    CARRY_TIMES,
     Carrier,
-    TimeCarrier,
     carry,
+    carry_float,
+    carry_native,
     carrying,
 )
 from binary_middleware._pydantic.core_schemas import Node, rewrite_schema
-from binary_middleware._pydantic.inferred import InferredSerializer, float_text
+from binary_middleware._pydantic.inferred import InferredSerializer
 from binary_middleware._pydantic.json_views import json_view
 from binary_middleware._pydantic.native import carry_container
 
@@ -38,7 +40,6 @@ def build_serializer(
     original: SchemaSerializer,
     schema: Any,
     settings: Mapping[str, Any],
-    *,
     keeps_times: bool,
     dump_instance: DumpInstance,
 ) -> SchemaSerializer | None:
@@ -52,7 +53,7 @@ def build_serializer(
         dump_instance: Serializes instances of classes that the schema does not name.
 
     Returns:
-        The serializer, or ``None`` if the schema is of a kind that this package does not support.
+        The serializer, or ``None`` if this package does not support the schema.
     """
     try:
         rewriter = _SchemaRewriter(settings, keeps_times, dump_instance)
@@ -65,13 +66,8 @@ def build_serializer(
 
 
 class _SchemaRewriter:
-    """Rewrites the nodes of one schema.
+    """Rewrites the nodes of one schema; see :func:`build_serializer`."""
 
-    The arguments are those of :func:`build_serializer`.
-    """
-
-    config: Any
-    """The configuration of the new serializer."""
     has_carriers = False
     """Whether any node was rewritten."""
 
@@ -79,14 +75,12 @@ class _SchemaRewriter:
         self, settings: Mapping[str, Any], keeps_times: bool, dump_instance: DumpInstance
     ) -> None:
         self._has_nan_texts = settings.get("ser_json_inf_nan") == "strings"
-        self.config = {
-            **settings,
-            "ser_json_inf_nan": "strings" if self._has_nan_texts else "constants",
-        }
+        numbers = "strings" if self._has_nan_texts else "constants"
+        self.config: Any = {**settings, "ser_json_inf_nan": numbers}
         self._dump_instance = dump_instance
         self._inferred = InferredSerializer(self.config, keeps_times, dump_instance)
         self._undeclared = self._inferred.schema
-        carried = {**_CARRY, **_CARRY_TIMES} if keeps_times else _CARRY
+        carried = {**CARRY, **CARRY_TIMES} if keeps_times else CARRY
         self._by_type: dict[str, Callable[[Node], Node]] = {
             **dict.fromkeys(_UNDECLARED, self._infer),
             **dict.fromkeys(carried, self._leaf),
@@ -125,7 +119,7 @@ class _SchemaRewriter:
 
     def _leaf(self, node: Node) -> Node:
         kind = node["type"]
-        function = _CARRY.get(kind) or _CARRY_TIMES[kind]
+        function = CARRY.get(kind) or CARRY_TIMES[kind]
         return self._carrying(node, carrying(function, "wrap", schema={"type": kind}))
 
     def _container(self, node: Node) -> Node:
@@ -153,7 +147,7 @@ class _SchemaRewriter:
         kind, serialization = node["type"], node.get("serialization")
         if serialization is not None:
             function = serialization.get("function")
-            return True if function is _CARRY["bytes"] or function is carry_container else None
+            return True if function is CARRY["bytes"] or function is carry_container else None
         if kind in _MEMBERS:
             members = node.get(_MEMBERS[kind], self._undeclared)
             parts = [*members] if type(members) is list else [members]
@@ -206,7 +200,7 @@ class _SchemaRewriter:
         def rewrite(node: Node) -> Node:
             if node["type"] != "float" or "serialization" in node:
                 return node
-            return self._carrying(node, carrying(_carry_float, "wrap", schema={"type": "float"}))
+            return self._carrying(node, carrying(carry_float, "wrap", schema={"type": "float"}))
 
         return rewrite_schema(
             schema,
@@ -224,7 +218,7 @@ class _SchemaRewriter:
             return {**node, "serialization": serialization["serialization"]}
         function: Any = serialization.get("function")
         if hasattr(function, "native") and hasattr(function, "to_json"):  # a NativeSerializer
-            return self._carrying(node, carrying(_carry_native(function)))
+            return self._carrying(node, carrying(carry_native(function)))
         kind = serialization["type"]
         if kind == "function-plain" and "return_schema" not in serialization:
             if function is not str:  # it may return arrays and bytes
@@ -279,34 +273,3 @@ def _for_keys(schema: Any) -> Any:
         }
 
     return rewrite_schema(schema, validation=rename, serialization=rename)
-
-
-def _carry_instances(kind: type, carrier: type[Carrier] = Carrier) -> Callable[..., Carrier]:
-    """Return a wrap serializer that carries instances, and leaves other values to pydantic."""
-
-    def serialize(value: Any, handler: Any) -> Carrier:
-        if isinstance(value, kind):
-            return carry(value, handler, carrier)
-        return carry(handler(value))
-
-    return serialize
-
-
-_CARRY: Final = {"bytes": _carry_instances(bytes), "complex": _carry_instances(complex)}
-"""Wrap serializers by type of node."""
-_CARRY_TIMES: Final = {
-    name: _carry_instances(kind, TimeCarrier) for name, kind in TIME_TYPES.items()
-}
-
-
-def _carry_float(value: Any, handler: Any) -> Carrier:
-    return carry(float_text(handler(value)))
-
-
-def _carry_native(serializer: Any) -> Callable[[Any], Carrier]:
-    native, to_json = serializer.native, serializer.to_json
-
-    def serialize(value: Any) -> Carrier:
-        return carry(native(value), to_json)
-
-    return serialize

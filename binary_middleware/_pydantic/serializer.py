@@ -66,12 +66,9 @@ class DocumentSerializer:
     def _build(self, *, keeps_times: bool) -> SchemaSerializer | None:
         if self._schema is None:
             return None
+        dump_instance = partial(_dump_instance, keeps_times)
         return build_serializer(
-            self._original,
-            self._schema,
-            self._settings,
-            keeps_times=keeps_times,
-            dump_instance=partial(_dump_instance, keeps_times),
+            self._original, self._schema, self._settings, keeps_times, dump_instance
         )
 
     @cached_property

@@ -26,10 +26,7 @@ MAX_ERRORS_IN_MEMORY: Final = 512 * 1024
 Outcome = tuple[Any, Errors]
 """A validated value and no errors, or ``None`` and at least one error."""
 
-_ERRORS_OF_VALIDATORS: Final = (
-    *(TypeError, AttributeError),
-    *(LookupError, ArithmeticError, SystemError),
-)
+_VALIDATORS_RAISE: Final = (TypeError, AttributeError, LookupError, ArithmeticError, SystemError)
 _LEAVES: Final = frozenset(
     {
         *("bool", "bytes", "default", "float", "int", "model", "model-field", "model-fields"),
@@ -55,75 +52,47 @@ class DocumentValidator:
 
     Args:
         adapter: The adapter, whose own validator is used where it is safe.
+        from_attributes: As for ``TypeAdapter.validate_python``.
     """
 
-    def __init__(self, adapter: TypeAdapter[Any]) -> None:
+    def __init__(self, adapter: TypeAdapter[Any], *, from_attributes: bool | None = None) -> None:
         self.adapter = adapter
+        self._from_attributes = from_attributes
         self._built: dict[tuple[bool, bool], SchemaValidator | None] = {}
 
     @cached_property
     def _traits(self) -> _Traits:
         return _Traits.of(self.adapter.core_schema)
 
-    def validate(
-        self, document: Any, facts: DocumentFacts, *, from_attributes: bool | None = None
-    ) -> Outcome:
-        """Validate a document or a part of one.
-
-        Args:
-            document: The decoded document.
-            facts: The facts about the whole document.
-            from_attributes: As for ``TypeAdapter.validate_python``.
-        """
+    def validate(self, document: Any, facts: DocumentFacts) -> Outcome:
+        """Validate a document, or a part of one, given the facts about the whole document."""
         traits = self._traits
         is_guarded = facts.holds_arrays and (
             not traits.needs_no_guard or facts.holds_scalars or type(document) is not dict
         )
         attempt = self._validate_guarded if is_guarded else self._validate
-        is_small = facts.structure_size <= traits.max_values
-        is_small = is_small and facts.structure_size <= LARGE_STRUCTURE
+        size = facts.structure_size
+        is_small = size <= traits.small_size
+        outcome: Outcome = attempt(document, facts, not is_small)
         if is_small:
-            outcome = attempt(document, facts, from_attributes, fail_fast=False)
-            if outcome is not None:
-                return outcome
-        outcome = attempt(document, facts, from_attributes, fail_fast=True)
-        assert outcome is not None
-        if (
-            not outcome[1]
-            or is_small
-            or facts.structure_size > LARGE_STRUCTURE
-            or not _holds_at_most(traits.max_values, document)
-        ):
-            return outcome
-        # The size of the document allows for more errors than its values do.
-        return attempt(document, facts, from_attributes, fail_fast=False) or outcome
+            return outcome or attempt(document, facts, True)
+        if outcome[1] and size <= LARGE_STRUCTURE and _holds_at_most(traits.max_values, document):
+            # The size of the document allows for more errors than its values do.
+            return attempt(document, facts, False) or outcome
+        return outcome
 
-    def _validate(
-        self,
-        document: Any,
-        facts: DocumentFacts,
-        from_attributes: bool | None,
-        *,
-        fail_fast: bool,
-    ) -> Outcome | None:
+    def _validate(self, document: Any, facts: DocumentFacts, fail_fast: bool) -> Any:
         """Return the outcome, ``None`` if the document has to be validated with ``fail_fast``."""
         # Without such a validator, errors are counted afterwards.
         validator = (fail_fast and self._validator(False, True)) or self.adapter.validator
         try:
-            return validator.validate_python(document, from_attributes=from_attributes), []
+            return validator.validate_python(document, from_attributes=self._from_attributes), []
         except ValidationError as exc:
             if fail_fast or exc.error_count() <= MAX_ERRORS:
                 return None, errors_of(exc, document)
         return None
 
-    def _validate_guarded(
-        self,
-        document: Any,
-        facts: DocumentFacts,
-        from_attributes: bool | None,
-        *,
-        fail_fast: bool,
-    ) -> Outcome | None:
+    def _validate_guarded(self, document: Any, facts: DocumentFacts, fail_fast: bool) -> Any:
         validator = self._validator(True, fail_fast)
         if validator is None:
             message = "Input should not hold arrays: they cannot be told from lists here"
@@ -131,7 +100,7 @@ class DocumentValidator:
         budget = ArrayBudget(facts, None if fail_fast else LARGE_STRUCTURE)
         token = current_budget.set(budget)
         try:
-            return validator.validate_python(document, from_attributes=from_attributes), []
+            return validator.validate_python(document, from_attributes=self._from_attributes), []
         except ValidationError as exc:
             if not fail_fast and exc.error_count() > MAX_ERRORS:
                 return None
@@ -141,8 +110,8 @@ class DocumentValidator:
             return None, errors
         except LargeStructureError:
             return None
-        except _ERRORS_OF_VALIDATORS as exc:
-            # Most likely of the user's validator, which expects only what JSON can hold.
+        except _VALIDATORS_RAISE as exc:
+            # Most likely the user's validator, which expects only what JSON can hold.
             name = type(exc).__name__
             _LOGGER.warning("a validator raised %s for a document with arrays", name, exc_info=exc)
             message = f"Input should not hold arrays where a validator raises {name} for them"
@@ -170,7 +139,9 @@ class _Traits(NamedTuple):
     """Whether pydantic's own validator rejects a misplaced array of several elements, or passes
     it to an array field: that is so for a model of array fields and leaves."""
     max_values: int
-    """Number of values up to which a document cannot have more errors than there may be."""
+    """Number of values up to which a document cannot have more errors than fit in memory."""
+    small_size: int
+    """Bytes of structure up to which a document is small, and cannot have more errors either."""
 
     @classmethod
     def of(cls, schema: CoreSchema) -> _Traits:
@@ -182,7 +153,8 @@ class _Traits(NamedTuple):
         # An empty map lacks all fields of its model.
         errors_per_value = 1 + sum(type_ in _FIELDS for type_ in types)
         errors_per_value += sum(len(node["choices"]) for node in nodes if node["type"] == "union")
-        return cls(needs_no_guard, MAX_ERRORS_IN_MEMORY // errors_per_value)
+        max_values = MAX_ERRORS_IN_MEMORY // errors_per_value
+        return cls(needs_no_guard, max_values, min(LARGE_STRUCTURE, max_values))
 
 
 def _is_leaf(node: Node) -> bool:

@@ -57,7 +57,7 @@ def binary_field(field: Any) -> Any:
     bound = copy(field)
     kind: Any = type(field)
     bound.__class__ = _binary_class(kind)
-    bound.document_validator = DocumentValidator(type_adapter(field))
+    bound.document_validator = DocumentValidator(type_adapter(field), from_attributes=True)
     return bound
 
 
@@ -75,7 +75,7 @@ def _binary_class(kind: Any) -> Any:
     def validate_document(
         self: Any, value: Any, facts: DocumentFacts, *, loc: tuple[Any, ...]
     ) -> tuple[Any, list[Any]]:
-        result, errors = self.document_validator.validate(value, facts, from_attributes=True)
+        result, errors = self.document_validator.validate(value, facts)
         if not errors:
             return result, errors
         return result, [{**error, "loc": (*loc, *error["loc"])} for error in errors]

@@ -41,16 +41,16 @@ LARGE = ARRAYS._replace(structure_size=LARGE_STRUCTURE + 1)
 
 
 def validated(kind: Any, value: Any, facts: DocumentFacts = ARRAYS) -> Any:
-    result, errors = DocumentValidator(TypeAdapter(kind)).validate(
-        value, facts, from_attributes=True
+    result, errors = DocumentValidator(TypeAdapter(kind), from_attributes=True).validate(
+        value, facts
     )
     assert not errors, errors
     return result
 
 
 def errors_of(kind: Any, value: Any, facts: DocumentFacts = ARRAYS) -> list[dict[str, Any]]:
-    result, errors = DocumentValidator(TypeAdapter(kind)).validate(
-        value, facts, from_attributes=True
+    result, errors = DocumentValidator(TypeAdapter(kind), from_attributes=True).validate(
+        value, facts
     )
     assert errors, result
     return errors
