@@ -17,13 +17,13 @@ APPS = {
 
 @pytest.fixture(scope="session")
 def services() -> Iterator[dict[str, Service]]:
-    """All of them; they load at the same time."""
+    """All servers; they load at the same time."""
     started: dict[str, Service] = {}
     try:
         for name, app in APPS.items():
             started[name] = Service(app)
         for service in started.values():
-            service.ready()
+            service.wait_until_ready()
         yield started
     finally:
         for service in started.values():

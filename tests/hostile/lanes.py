@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import Body, FastAPI
 from pydantic import TypeAdapter
 from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -28,12 +29,12 @@ def _models() -> dict[str, Any]:
 
 
 def add_kinds(app: FastAPI) -> FastAPI:
-    """Routes for all kinds, each of which returns what it gets."""
+    """Add routes for all kinds, each of which returns its input."""
     for kind, model in _models().items():
         app.add_api_route(f"/model/{kind}", _echo(model, model), methods=["POST"])
         bare = Annotated[KINDS[kind], Body()]
-        # What comes out of the JSON in a field is no such JSON any more.
-        returned = Any if kind == "json" else KINDS[kind]
+        # Once decoded, JSON and Base64 are no longer what the field accepts.
+        returned = Any if kind.startswith(("json", "base64")) else KINDS[kind]
         app.add_api_route(f"/bare/{kind}", _echo(bare, returned), methods=["POST"])
     return app
 
@@ -47,7 +48,7 @@ def _echo(body: Any, returned: Any) -> Any:
 
 
 def kind_routes() -> list[Route]:
-    """The same for Starlette, by ``read`` and ``NegotiatedResponse``."""
+    """Return the same for Starlette, by ``read_body`` and ``NegotiatedResponse``."""
     types = {"model": _models(), "bare": KINDS}
 
     async def echo(request: Request) -> Response:
@@ -61,10 +62,10 @@ def kind_routes() -> list[Route]:
 
 
 class Excused:
-    """An app on the JSON lane, whose own errors are answered with 422.
+    """An app on the JSON lane, whose own errors become 422.
 
-    FastAPI cannot report that a number was NaN, for instance, whoever sent it. But what the app
-    gets is JSON that it can read, down to every character.
+    FastAPI cannot report that a number is NaN, for instance. But the app gets JSON that it can
+    read, down to every character.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -74,7 +75,7 @@ class Excused:
         text = b""
         messages: list[Message] = []
 
-        async def hear() -> Message:
+        async def listen() -> Message:
             nonlocal text
             message = await receive()
             text += message.get("body", b"")
@@ -84,7 +85,7 @@ class Excused:
             messages.append(message)
 
         try:
-            await self.app(scope, hear, keep)
+            await self.app(scope, listen, keep)
         except Exception as exc:
             json.dumps(json.loads(text.decode()), ensure_ascii=False).encode()
             await JSONResponse({"detail": type(exc).__name__}, 422)(scope, receive, send)
@@ -94,14 +95,23 @@ class Excused:
 
 
 def make_lanes(**options: Any) -> dict[str, ASGIApp]:
-    """An app for each way through the package.
-
-    Args:
-        options: of ``BinaryMiddleware``, for all of them.
-    """
+    """Return an app for each way through the package, all with the same options."""
     direct, handled = FastAPI(), FastAPI(max_body_size=1 << 40)  # which keeps FastAPI's handler
     for app in (direct, handled):
         add_binary_mode(add_kinds(app), **options)
     behind = BinaryMiddleware(Excused(add_kinds(FastAPI())), **options)
     starlette = BinaryMiddleware(Starlette(routes=kind_routes()), **options)
     return {"direct": direct, "handled": handled, "json": behind, "read": starlette}
+
+
+def make_observed_lane() -> FastAPI:
+    """Return a FastAPI app with middleware that reads the body as JSON text first."""
+    app = add_kinds(FastAPI())
+
+    async def read_first(request: Request, call_next: Any) -> Any:
+        await request.body()
+        return await call_next(request)
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=read_first)
+    add_binary_mode(app)
+    return app

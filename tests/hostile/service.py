@@ -1,4 +1,4 @@
-"""A server in a process of its own, what it spends on a request, and who waits meanwhile."""
+"""A server in a process of its own, the cost of a request, and how long others wait meanwhile."""
 
 from __future__ import annotations
 
@@ -17,21 +17,16 @@ from tests.soak.server import Server, running
 
 MIB: Final = 1024 * 1024
 ADDRESS_SPACE: Final = 6 * 1024 * MIB
-"""What a server gets, so that a fault here does not take the machine with it."""
-
-PATIENCE: Final = 12.0
-"""Seconds of CPU after which a server is taken to hang, and ended."""
-LONGEST_WAIT: Final = 120.0
-"""Seconds after which a server is taken to hang even if it does nothing."""
+"""Bytes that a server gets, so that a fault here does not take the machine with it."""
+MAX_CPU: Final = 12.0
+"""Seconds of CPU after which a server is assumed to hang, and is killed."""
+TIMEOUT: Final = 120.0
+"""Seconds after which a server is assumed to hang even if it does nothing."""
 
 Headers = Sequence[tuple[str, str]]
 
 
-def _integer(text: str) -> int | str:
-    return int(text) if len(text) < 4300 else text  # of which Python makes no number
-
-
-class Reply(NamedTuple):
+class Response(NamedTuple):
     """A response."""
 
     status: int
@@ -39,35 +34,35 @@ class Reply(NamedTuple):
     body: bytes
 
     def header(self, name: str) -> str:
-        """The value of a header, all of its lines joined; empty without it."""
+        """Return the value of a header, its lines joined; empty without it."""
         return ", ".join(value for key, value in self.headers if key.lower() == name)
 
     @property
     def document(self) -> Any:
-        """The decoded body; ``bin`` keys and strings that are none are what they are.
+        """The decoded body.
 
         Raises:
-            ValueError: it is not what its Content-Type says.
+            ValueError: The body is not what its Content-Type says.
         """
         if "msgpack" in self.header("content-type"):
             return msgpack.unpackb(self.body, strict_map_key=False)
-        return json.loads(self.body.decode(), parse_int=_integer)
+        return json.loads(self.body.decode())
 
 
 @dataclass
-class Spent:
-    """What a request cost."""
+class Cost:
+    """The cost of a request."""
 
     cpu: float = 0.0
     """Seconds that the server worked."""
     memory: int = 0
-    """Most bytes of memory, beyond what it had before."""
+    """Bytes of memory at the peak, beyond what it had before."""
     waits: list[float] = field(default_factory=list)
     """Seconds that each of the other requests meanwhile waited."""
 
 
 class Service:
-    """A server that is started anew if a request made it hang or end."""
+    """A server that is started again if a request makes it hang or end."""
 
     def __init__(self, app: str) -> None:
         self.app = app
@@ -77,68 +72,59 @@ class Service:
     def _start(self) -> Server:
         return self._stack.enter_context(running(self.app, ADDRESS_SPACE))
 
-    def ready(self) -> None:
-        """Wait until the app is loaded and answers."""
+    def wait_until_ready(self) -> None:
+        """Wait until the app is loaded and responds."""
         assert self.request("GET", "/health").status == 200
 
-    def stop(self, *, at_once: bool = False) -> None:
-        """End the server."""
-        if at_once:
-            self.server.process.kill()
+    def stop(self) -> None:
+        """Stop the server."""
         self._stack.close()
 
-    def restart(self) -> None:
-        """End the server, which may hang, and start another one."""
-        self.stop(at_once=True)
-        self.server = self._start()
-        self.ready()
-
     def request(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        headers: Headers = (),
-    ) -> Reply:
-        """Send one request on a connection of its own; a header may come more than once."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=LONGEST_WAIT)
+        self, method: str, path: str, body: bytes | None = None, headers: Headers = ()
+    ) -> Response:
+        """Send one request on a connection of its own; a header may occur more than once."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=TIMEOUT)
         with contextlib.closing(connection):
             connection.putrequest(method, path, skip_accept_encoding=True)
             for name, value in headers:
                 connection.putheader(name, value)
             if body is not None:
                 connection.putheader("Content-Length", str(len(body)))
-            # A server that refuses may answer and close before it has read everything.
+            # A server that refuses may respond and close before it has read everything.
             with contextlib.suppress(ConnectionError):
                 connection.endheaders()
                 if body:
                     connection.send(body)
             response = connection.getresponse()
-            return Reply(response.status, response.getheaders(), response.read())
+            return Response(response.status, response.getheaders(), response.read())
 
-    def measured(self, *arguments: Any, **more: Any) -> tuple[Reply, Spent]:
-        """As :meth:`request`, measured, while another client asks for ``/health``.
+    def measure(self, *arguments: Any) -> tuple[Response, Cost]:
+        """Send a request, and measure it while another client asks for ``/health``.
 
         Raises:
-            AssertionError: no response; the server ended, or was ended as it was taken to hang, and
-                another one was started.
+            AssertionError: There was no response: the server ended, or was assumed to hang and
+                killed. Another one was started.
         """
-        spent = Spent()
+        cost = Cost()
         before, cpu = self.server.resident(), self.server.cpu_seconds()
         self.server.forget_peak()
         try:
-            with self._others(spent.waits, cpu + PATIENCE):
-                reply = self.request(*arguments, **more)
+            with self._others(cost.waits, cpu + MAX_CPU):
+                response = self.request(*arguments)
         except (OSError, http.client.HTTPException) as exc:
             log = self.server.log()[-2000:]
-            self.restart()
+            self.server.process.kill()
+            self.stop()
+            self.server = self._start()
+            self.wait_until_ready()
             raise AssertionError(f"no response, but {exc!r}; {log}") from None
-        spent.cpu = self.server.cpu_seconds() - cpu
-        spent.memory = self.server.peak() - before
-        return reply, spent
+        cost.cpu = self.server.cpu_seconds() - cpu
+        cost.memory = self.server.peak() - before
+        return response, cost
 
     @contextlib.contextmanager
-    def _others(self, waits: list[float], most_cpu: float) -> Iterator[None]:
+    def _others(self, waits: list[float], max_cpu: float) -> Iterator[None]:
         done = threading.Event()
 
         def ask() -> None:
@@ -157,7 +143,7 @@ class Service:
             server = self.server
             while not done.wait(0.2):
                 with contextlib.suppress(OSError):  # it may have ended
-                    if server.cpu_seconds() > most_cpu:
+                    if server.cpu_seconds() > max_cpu:
                         server.process.kill()
 
         threads = [threading.Thread(target=ask), threading.Thread(target=watch)]

@@ -19,7 +19,7 @@ import pytest
 from binary_middleware import packb
 from binary_middleware.client import AsyncBinaryClient, BinaryClient
 from tests.hostile import wire
-from tests.hostile.inputs import impossible_texts
+from tests.hostile.values import IMPOSSIBLE_TEXTS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: Final = packb({"a": 1})
@@ -46,7 +46,7 @@ ANSWERS: Final = {
     "an object array": answer(MSGPACK, body=wire.array("|O", [1], bytes(8))),
     "deep msgpack": answer(MSGPACK, body=b"\x91" * 100_000 + b"\xc0"),
     "a decimal of a million digits": answer(MSGPACK, body=wire.chains("decimal", "1E+1000000")),
-    "characters that do not exist": answer(MSGPACK, body=impossible_texts()["a surrogate"]),
+    "characters that do not exist": answer(MSGPACK, body=IMPOSSIBLE_TEXTS["a surrogate"]),
     "no HTTP": b"\xff\xfe\r\n\r\n",
     "nothing": b"",
 }

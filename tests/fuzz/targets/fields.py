@@ -19,9 +19,9 @@ from tests.asgi_app import exchange, http_scope
 from tests.fuzz.choices import Choices
 from tests.fuzz.values import value
 from tests.hostile import wire
-from tests.hostile.inputs import impossible_texts, wrong_values
 from tests.hostile.kinds import KINDS
 from tests.hostile.lanes import FORMS, make_lanes
+from tests.hostile.values import IMPOSSIBLE_TEXTS, UNUSUAL
 
 LANES = make_lanes(keep_memory=False)
 NAMES = tuple(LANES)
@@ -45,7 +45,7 @@ RUNNER = asyncio.Runner()
 
 def seeds() -> list[bytes]:
     """Return inputs that once were server errors, and generated ones."""
-    hostile = {**wrong_values(), **impossible_texts()}
+    hostile = {**UNUSUAL, **IMPOSSIBLE_TEXTS}
     fields = [FIELDS.index(kind) for kind in ("int", "enum", "list-str", "text-8", "datetime")]
     known = [
         bytes((lane, 0, field, RAW)) + wire_value

@@ -31,12 +31,13 @@ from binary_middleware._validation.validator import LARGE_STRUCTURE, DocumentVal
 from binary_middleware.arrays import ArraySpec
 from binary_middleware.fields import NumpyArrayField
 from binary_middleware.formats.msgpack import DocumentFacts
-from tests.pydantic.fields_of_all_kinds import FIELDS, VALUES
+from tests.hostile.kinds import KINDS, Sized
+from tests.hostile.values import PLAIN
 from tests.sameness import same
 
 MIB = 2**20
 ARRAYS = DocumentFacts(100, holds_arrays=True, holds_scalars=True, max_structure_size=8 * MIB)
-PLAIN = DocumentFacts(100, holds_arrays=False, holds_scalars=False, max_structure_size=8 * MIB)
+NO_ARRAYS = DocumentFacts(100, holds_arrays=False, holds_scalars=False, max_structure_size=8 * MIB)
 LARGE = ARRAYS._replace(structure_size=LARGE_STRUCTURE + 1)
 
 
@@ -97,11 +98,6 @@ def test_elements_arrive_as_they_were(
     assert same(validated(kind, sent, facts), expected)
 
 
-class Sized(BaseModel):
-    size: int
-    ndim: int = 0
-
-
 class Parts(BaseModel):
     hex: str = ""
     real: Any = None
@@ -129,10 +125,10 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (float, np.timedelta64(5), "float_type"),
     (Literal["a"], np.array(["a"]), "literal_error"),
     (str, np.array(["a"]), "string_type"),
-    (FIELDS["datetime"], np.datetime64(5, "ns"), "datetime_type"),
-    (FIELDS["enum"], np.zeros(1, [("a", "i4")]), "array_not_expected"),
-    (FIELDS["enum"], np.array([1]), "array_not_expected"),
-    (FIELDS["named tuple"], np.zeros(2, "M8[s]"), "array_as_list"),
+    (KINDS["datetime"], np.datetime64(5, "ns"), "datetime_type"),
+    (KINDS["enum"], np.zeros(1, [("a", "i4")]), "array_not_expected"),
+    (KINDS["enum"], np.array([1]), "array_not_expected"),
+    (KINDS["named-tuple"], np.zeros(2, "M8[s]"), "array_as_list"),
 ]
 
 
@@ -237,7 +233,7 @@ def test_recursive_models() -> None:
 
 
 def test_a_model_with_its_own_init_gets_no_rounded_numbers() -> None:
-    kind = FIELDS["own init"]
+    kind = KINDS["own-init"]
     (error,) = errors_of(kind, {"values": np.array([LARGE_INT])})
     assert error["type"] == "array_as_list"
     array = np.zeros(2)
@@ -258,7 +254,7 @@ def test_a_validator_that_cannot_cope_with_an_array() -> None:
         assert errors_of(kind, np.zeros(2))
     # Without arrays it is the app's own fault, as for JSON clients.
     with pytest.raises(AttributeError):
-        validated(Annotated[Any, BeforeValidator(raises)], 5, PLAIN)
+        validated(Annotated[Any, BeforeValidator(raises)], 5, NO_ARRAYS)
 
 
 # -- documents without arrays ----------------------------------------------------------------------
@@ -277,14 +273,12 @@ def _outcome(validate: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("name", FIELDS)
-def test_guards_change_nothing_else(name: str) -> None:
-    adapter = TypeAdapter(FIELDS[name])
+@pytest.mark.parametrize("kind", KINDS)
+def test_guards_change_nothing_else(kind: str) -> None:
+    adapter = TypeAdapter(KINDS[kind])
     validator = DocumentValidator(adapter)
-    for sent in VALUES:
-        if not sent.startswith("plain: "):
-            continue
-        value = msgpack.unpackb(VALUES[sent])
+    for sent, packed in PLAIN.items():
+        value = msgpack.unpackb(packed)
         own = _outcome(lambda value=value: (adapter.validate_python(value), []))
         if isinstance(own, type) or type(own).__name__ in ("ValidatorIterator", "generator"):
             continue
@@ -334,15 +328,15 @@ def test_few_errors(name: str) -> None:
     kind, make = MANY[name]
     few = errors_of(kind, make(50))
     assert len(few) >= 5
-    facts = PLAIN._replace(holds_arrays=name in ("array", "column"))
+    facts = NO_ARRAYS._replace(holds_arrays=name in ("array", "column"))
     for count, size in ((20_000, 20_000), (200_000, 200_000)):
         errors = errors_of(kind, make(count), facts._replace(structure_size=size))
         assert 1 <= len(errors) <= 110
 
 
 def test_a_small_document_reports_every_error() -> None:
-    assert len(errors_of(list[str], [1] * MAX_ERRORS, PLAIN)) == MAX_ERRORS
-    assert len(errors_of(list[str], [1] * (MAX_ERRORS + 1), PLAIN)) == 1
+    assert len(errors_of(list[str], [1] * MAX_ERRORS, NO_ARRAYS)) == MAX_ERRORS
+    assert len(errors_of(list[str], [1] * (MAX_ERRORS + 1), NO_ARRAYS)) == 1
 
 
 Wide = create_model("Wide", **{f"field_{number}": (int, ...) for number in range(100)})
@@ -350,7 +344,7 @@ Wide = create_model("Wide", **{f"field_{number}": (int, ...) for number in range
 
 def test_models_of_many_fields() -> None:
     """One byte, an empty map, is as many errors as its model has fields."""
-    facts = PLAIN._replace(structure_size=60_000)
+    facts = NO_ARRAYS._replace(structure_size=60_000)
     rows = [{}] * 60_000
     assert len(errors_of(list[Wide], rows, facts)) == 100
     # But where there are few maps, each is reported, however large their other parts are.
@@ -360,7 +354,7 @@ def test_models_of_many_fields() -> None:
 
 def test_valid_large_documents_are_as_ever() -> None:
     rows = [{"size": number} for number in range(1000)]
-    facts = PLAIN._replace(structure_size=MIB)
+    facts = NO_ARRAYS._replace(structure_size=MIB)
     assert validated(list[Sized], rows, facts) == [Sized(size=number) for number in range(1000)]
 
 
