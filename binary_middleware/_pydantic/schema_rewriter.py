@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Final
 
-from pydantic_core import SchemaError, SchemaSerializer
-
 from binary_middleware._pydantic.carriers import (
     CARRY,
     CARRY_TIMES,
@@ -36,38 +34,17 @@ _UNDECLARED: Final = frozenset({"any", "callable", "function-plain", "is-instanc
 """Types of nodes whose values pydantic serializes by their own type."""
 
 
-def build_serializer(
-    original: SchemaSerializer,
-    schema: Any,
-    settings: Mapping[str, Any],
-    keeps_times: bool,
-    dump_instance: DumpInstance,
-) -> SchemaSerializer | None:
-    """Build a serializer whose documents hold carriers of arrays, bytes and complex numbers.
+class SchemaRewriter:
+    """Rewrites a schema so that arrays, bytes and complex numbers are carried.
 
     Args:
-        original: Pydantic's own serializer, returned if the schema needs no carriers.
-        schema: The core schema of the original.
-        settings: The configuration of the original.
+        settings: The configuration of the serializer that pydantic builds.
         keeps_times: Whether dates, decimals and the like are carried, too.
         dump_instance: Serializes instances of classes that the schema does not name.
-
-    Returns:
-        The serializer, or ``None`` if this package does not support the schema.
     """
-    try:
-        rewriter = _SchemaRewriter(settings, keeps_times, dump_instance)
-        rewritten = rewriter.rewrite(schema)
-        if not rewriter.has_carriers:
-            return original
-        return SchemaSerializer(rewritten, rewriter.config, _use_prebuilt=False)
-    except (SchemaError, KeyError, TypeError):
-        return None
 
-
-class _SchemaRewriter:
-    """Rewrites the nodes of one schema; see :func:`build_serializer`."""
-
+    config: Any
+    """The configuration of the new serializer."""
     has_carriers = False
     """Whether any node was rewritten."""
 
@@ -76,7 +53,7 @@ class _SchemaRewriter:
     ) -> None:
         self._has_nan_texts = settings.get("ser_json_inf_nan") == "strings"
         numbers = "strings" if self._has_nan_texts else "constants"
-        self.config: Any = {**settings, "ser_json_inf_nan": numbers}
+        self.config = {**settings, "ser_json_inf_nan": numbers}
         self._dump_instance = dump_instance
         self._inferred = InferredSerializer(self.config, keeps_times, dump_instance)
         self._undeclared = self._inferred.schema

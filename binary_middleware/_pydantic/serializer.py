@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Final, cast
 
 from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
-from pydantic_core import CoreSchema, PydanticSerializationError, SchemaSerializer
+from pydantic_core import CoreSchema, PydanticSerializationError, SchemaError, SchemaSerializer
 
 from binary_middleware._pydantic.carriers import Carrier, carry
 from binary_middleware._pydantic.inferred import arguments_of
-from binary_middleware._pydantic.schema_rewriter import build_serializer
+from binary_middleware._pydantic.schema_rewriter import SchemaRewriter
 from binary_middleware.fields import from_map
 
 _CLASS_ATTRIBUTE: Final = "__binary_document_serializer__"
@@ -64,12 +64,22 @@ class DocumentSerializer:
         self._serializer = built or original
 
     def _build(self, *, keeps_times: bool) -> SchemaSerializer | None:
+        """Build a serializer; return ``None`` for a schema that this package does not support."""
         if self._schema is None:
             return None
-        dump_instance = partial(_dump_instance, keeps_times)
-        return build_serializer(
-            self._original, self._schema, self._settings, keeps_times, dump_instance
-        )
+
+        def dump_instance(value: Any, info: Any) -> Any:
+            serializer = DocumentSerializer.of_class(type(value))
+            return serializer.dump(value, keeps_times=keeps_times, **arguments_of(info))
+
+        try:
+            rewriter = SchemaRewriter(self._settings, keeps_times, dump_instance)
+            rewritten = rewriter.rewrite(self._schema)
+            if not rewriter.has_carriers:
+                return self._original
+            return SchemaSerializer(rewritten, rewriter.config, _use_prebuilt=False)
+        except (SchemaError, KeyError, TypeError):
+            return None
 
     @cached_property
     def _serializer_with_times(self) -> SchemaSerializer:
@@ -129,11 +139,6 @@ class DocumentSerializer:
         if not self.is_built:
             return _restore_arrays(document)
         return document.value if type(document) is Carrier else document
-
-
-def _dump_instance(keeps_times: bool, value: Any, info: Any) -> Any:
-    serializer = DocumentSerializer.of_class(type(value))
-    return serializer.dump(value, keeps_times=keeps_times, **arguments_of(info))
 
 
 def _restore_arrays(value: Any) -> Any:

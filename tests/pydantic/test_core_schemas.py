@@ -1,4 +1,4 @@
-"""Rewriting core schemas: every node is reached, and what only looks like one is left alone."""
+"""Rewriting of core schemas: every node, and nothing that merely looks like one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from binary_middleware._pydantic.core_schemas import rewrite_schema
 
 class Cat(BaseModel):
     kind: Literal["cat"] = "cat"
-    # Names that are also those of entries of a schema.
+    # These names are also entries of schemas.
     metadata: dict[str, int] = {}
     default: int = 0
     type: str = "str"
@@ -40,7 +40,7 @@ DOCUMENT = {
 }
 
 
-def test_copy_is_equal_and_apart() -> None:
+def test_copies_are_equal() -> None:
     schema = TypeAdapter(Home).core_schema
     copied = rewrite_schema(schema, validation=dict, serialization=dict)
     assert copied == schema
@@ -85,7 +85,7 @@ def test_serializer_of_a_rewritten_schema() -> None:
     assert dumped["extra"] == {"type": "int"}
 
 
-def test_nodes_to_leave_are_the_same_objects() -> None:
+def test_kept_nodes_are_the_same_objects() -> None:
     schema = TypeAdapter(dict[int, list[int]]).core_schema
     copied = rewrite_schema(
         schema,
