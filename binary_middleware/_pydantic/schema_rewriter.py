@@ -146,8 +146,11 @@ class SchemaRewriter:
         node = self._with_extras(node)
         if not config.get("polymorphic_serialization"):
             return node
+        # Pydantic would call the serializer of the subclass in front of this one.
+        settings = {**config, "polymorphic_serialization": False}
         serialize = self._polymorphic(node["cls"])
-        return self._carrying(node, carrying(serialize, "wrap", info_arg=True, schema=node))
+        inner = {**node, "config": settings}
+        return self._carrying(inner, carrying(serialize, "wrap", info_arg=True, schema=inner))
 
     def _polymorphic(self, cls: type) -> Callable[..., Carrier]:
         def serialize(value: Any, handler: Any, info: Any) -> Carrier:

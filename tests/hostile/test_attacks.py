@@ -1,5 +1,4 @@
-"""Each attack on each lane over uvicorn: the right status, soon, in little memory, and nobody else
-waits."""
+"""Each attack on each lane over uvicorn: the status, the CPU time, the memory, and who waits."""
 
 from __future__ import annotations
 

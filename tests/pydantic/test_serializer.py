@@ -8,8 +8,10 @@ import json
 import math
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -46,6 +48,7 @@ from typing_extensions import TypeAliasType, TypedDict
 from binary_middleware import BinaryMiddleware, NumpyArrayField, packb, unpackb
 from binary_middleware._pydantic.serializer import DocumentSerializer
 from binary_middleware.arrays import ArraySpec
+from binary_middleware.errors import EncodeError
 from binary_middleware.fastapi import _route as route
 from binary_middleware.fastapi import add_binary_mode
 from binary_middleware.fastapi._response import response_field_proxy
@@ -414,6 +417,18 @@ def test_bytes_of_named_and_deferred_types_are_bytes(value: Any) -> None:
         assert document["typed"] == {"raw": b"d", "more": b"\xc3\xa4"}
 
 
+def test_bytes_of_subclasses_are_bytes_where_serialization_is_polymorphic() -> None:
+    class Tree(Polymorphic):
+        children: list[Polymorphic] = []
+
+    document = unpackb(packb(Tree(children=[Tree(), DerivedPolymorphic(), Polymorphic()])))
+    derived = {"raw": b"a", "more": b"b"}
+    assert document == {
+        "raw": b"a",
+        "children": [{"raw": b"a", "children": []}, derived, {"raw": b"a"}],
+    }
+
+
 def test_bytes_that_are_not_utf_8_pass_a_wrap_serializer() -> None:
     class Inner(BaseModel):
         raw: Annotated[bytes, WrapSerializer(lambda value, handler: handler(value))] = b"\xff"
@@ -433,6 +448,45 @@ def test_array_maps_changed_by_a_serializer_stay_maps() -> None:
     assert unpackb(packb(Changed())) == {
         "array": {"shape": [2, 3], "dtype": "float32", "data_b64": ""}
     }
+
+
+class Mine(bytearray):
+    pass
+
+
+def test_undeclared_values_of_any_type() -> None:
+    class Anything(BaseModel):
+        anything: Any
+        wrapped: Annotated[Any, WrapSerializer(lambda value, handler: handler(value))]
+
+    sent = {
+        "bytes": Mine(b"\xff"),
+        "generator": (number for number in (1, b"x")),
+        "subclass": defaultdict(list, {"a": {b"x"}}),
+        "unknown": PurePosixPath("/x"),
+        "view": memoryview(b"ab"),
+    }
+    document = unpackb(packb(Anything(anything=sent, wrapped=[dt.timedelta(1), memoryview(b"c")])))
+    assert document == {
+        "anything": {
+            "bytes": b"\xff",
+            "generator": [1, b"x"],
+            "subclass": {"a": [b"x"]},
+            "unknown": "/x",
+            "view": b"ab",
+        },
+        "wrapped": ["P1D", b"c"],
+    }
+
+
+def test_values_that_hold_themselves() -> None:
+    class Anything(BaseModel):
+        anything: Any
+
+    endless: list[Any] = [b"x"]
+    endless.append(endless)
+    with pytest.raises(EncodeError, match="nests too deeply, or holds itself"):
+        packb(Anything(anything=endless))
 
 
 def test_include_and_exclude_reach_into_anything() -> None:

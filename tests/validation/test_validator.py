@@ -1,4 +1,4 @@
-"""Documents with arrays mean what their fields say, and no document makes errors without end."""
+"""Arrays reach fields exactly or not at all, and the number of errors is bounded."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def errors_of(kind: Any, value: Any, facts: DocumentFacts = ARRAYS) -> list[dict
     return errors
 
 
-# -- arrays where a field wants no array -----------------------------------------------------------
+# -- arrays for fields without an array type -------------------------------------------------------
 
 LARGE_INT = 1234567890123456789
 EXACT: list[tuple[Any, Any, Any]] = [
@@ -92,9 +92,7 @@ EXACT: list[tuple[Any, Any, Any]] = [
 
 @pytest.mark.parametrize(("kind", "sent", "expected"), EXACT, ids=[str(case[:2]) for case in EXACT])
 @pytest.mark.parametrize("facts", [ARRAYS, LARGE], ids=["small", "large"])
-def test_elements_arrive_as_they_were(
-    kind: Any, sent: Any, expected: Any, facts: DocumentFacts
-) -> None:
+def test_elements_are_exact(kind: Any, sent: Any, expected: Any, facts: DocumentFacts) -> None:
     assert same(validated(kind, sent, facts), expected)
 
 
@@ -137,7 +135,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     REFUSED,
     ids=[f"{case[2]} {index}" for index, case in enumerate(REFUSED)],
 )
-def test_one_error_for_an_array_without_an_exact_form(kind: Any, sent: Any, type_: str) -> None:
+def test_arrays_without_an_exact_form_are_one_error(kind: Any, sent: Any, type_: str) -> None:
     facts = ARRAYS._replace(max_structure_size=4 * MIB)
     if type(sent) is np.ndarray and sent.dtype == "u1":
         sent = sent + np.uint8(200)  # two bytes each
@@ -147,7 +145,7 @@ def test_one_error_for_an_array_without_an_exact_form(kind: Any, sent: Any, type
     assert error["input"] is (sent[0] if place else sent)
 
 
-def test_an_error_names_the_member_and_what_was_sent() -> None:
+def test_errors_name_the_member_and_the_original_input() -> None:
     array = np.zeros(2)
     sent = {"a": 1, "b": array}
     errors = errors_of(dict[str, int], sent)
@@ -166,15 +164,15 @@ def test_elements_count_as_structure() -> None:
     assert validated(list[float], np.zeros(10_000), facts) == [0.0] * 10_000
     (error,) = errors_of(list[float], np.zeros(12_000), facts)
     assert f"max_structure_size ({limit} bytes)" in error["msg"]
-    # With the rest of the document, and all arrays of it.
+    # The rest of the document and all of its arrays count as well.
     assert errors_of(list[float], np.zeros(10_000), facts._replace(structure_size=20_000))
     assert errors_of(list[list[float]], [np.zeros(6_000), np.ones(6_000)], facts)
-    # But an array once, however many choices of a union it is tried for.
+    # An array counts once, even if it is tried for several choices of a union.
     union = list[bool] | list[str] | list[int] | list[float]
     assert validated(union, np.full(10_000, 0.5), facts) == [0.5] * 10_000
 
 
-def test_array_fields_go_on_getting_the_array() -> None:
+def test_array_fields_get_the_array_itself() -> None:
     array = np.arange(3.0)
 
     class Model(BaseModel):
@@ -205,7 +203,7 @@ def test_array_fields_go_on_getting_the_array() -> None:
     assert model.nested["a"][0] is array
 
 
-def test_instances_are_those_of_the_models_own_class() -> None:
+def test_instances_are_of_the_models_own_class() -> None:
     class Inner(BaseModel):
         values: list[int]
 
@@ -232,7 +230,7 @@ def test_recursive_models() -> None:
     assert errors[0]["loc"] == ("children", 0, "children", 0, "values")
 
 
-def test_a_model_with_its_own_init_gets_no_rounded_numbers() -> None:
+def test_models_with_their_own_init_reject_arrays_for_lists() -> None:
     kind = KINDS["own-init"]
     (error,) = errors_of(kind, {"values": np.array([LARGE_INT])})
     assert error["type"] == "array_as_list"
@@ -242,7 +240,7 @@ def test_a_model_with_its_own_init_gets_no_rounded_numbers() -> None:
     assert model.array is array
 
 
-def test_a_validator_that_cannot_cope_with_an_array() -> None:
+def test_validators_that_raise_for_arrays_are_one_error() -> None:
     def ambiguous(value: Any) -> Any:
         return value if value else None
 
@@ -252,9 +250,21 @@ def test_a_validator_that_cannot_cope_with_an_array() -> None:
     for function in (ambiguous, raises):
         kind = Annotated[Any, BeforeValidator(function)]
         assert errors_of(kind, np.zeros(2))
-    # Without arrays it is the app's own fault, as for JSON clients.
+    # Without arrays the exception is the app's own, as for JSON clients.
     with pytest.raises(AttributeError):
         validated(Annotated[Any, BeforeValidator(raises)], 5, NO_ARRAYS)
+
+
+def test_types_without_a_guarded_validator_reject_arrays(caplog: pytest.LogCaptureFixture) -> None:
+    """The configuration of an adapter is not in its schema, which cannot be rewritten then."""
+    validator = DocumentValidator(TypeAdapter(list[int], config=ConfigDict(strict=True)))
+    value, errors = validator.validate([1, np.zeros(2)], ARRAYS)
+    assert value is None
+    assert [error["type"] for error in errors] == ["arrays_not_supported"]
+    assert "cannot build a validator of documents with arrays" in caplog.text
+    assert validator.validate([1, 2], NO_ARRAYS) == ([1, 2], [])
+    _, errors = validator.validate(["x"] * 5000, LARGE._replace(holds_arrays=False))
+    assert [error["type"] for error in errors] == ["too_many_errors"]
 
 
 # -- documents without arrays ----------------------------------------------------------------------
@@ -274,7 +284,7 @@ def _outcome(validate: Callable[[], Any]) -> Any:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("kind", KINDS)
-def test_guards_change_nothing_else(kind: str) -> None:
+def test_guards_do_not_affect_other_documents(kind: str) -> None:
     adapter = TypeAdapter(KINDS[kind])
     validator = DocumentValidator(adapter)
     for sent, packed in PLAIN.items():
@@ -289,7 +299,7 @@ def test_guards_change_nothing_else(kind: str) -> None:
             assert same(large, own) or repr(large) == repr(own), sent
 
 
-# -- errors without end ----------------------------------------------------------------------------
+# -- many errors -----------------------------------------------------------------------------------
 
 
 class Forbidding(BaseModel):
@@ -324,7 +334,7 @@ MANY: dict[str, tuple[Any, Callable[[int], Any]]] = {
 
 
 @pytest.mark.parametrize("name", MANY)
-def test_few_errors(name: str) -> None:
+def test_errors_are_few(name: str) -> None:
     kind, make = MANY[name]
     few = errors_of(kind, make(50))
     assert len(few) >= 5
@@ -334,7 +344,7 @@ def test_few_errors(name: str) -> None:
         assert 1 <= len(errors) <= 110
 
 
-def test_a_small_document_reports_every_error() -> None:
+def test_small_documents_report_every_error() -> None:
     assert len(errors_of(list[str], [1] * MAX_ERRORS, NO_ARRAYS)) == MAX_ERRORS
     assert len(errors_of(list[str], [1] * (MAX_ERRORS + 1), NO_ARRAYS)) == 1
 
@@ -343,16 +353,16 @@ Wide = create_model("Wide", **{f"field_{number}": (int, ...) for number in range
 
 
 def test_models_of_many_fields() -> None:
-    """One byte, an empty map, is as many errors as its model has fields."""
+    """An empty map, one byte, is an error for each field of its model."""
     facts = NO_ARRAYS._replace(structure_size=60_000)
     rows = [{}] * 60_000
     assert len(errors_of(list[Wide], rows, facts)) == 100
-    # But where there are few maps, each is reported, however large their other parts are.
+    # The errors of few maps are all reported, whatever the size of the rest.
     text = {"field_0": "x" * 10_000}
     assert len(errors_of(list[Wide], [text] * 6, facts)) == 600
 
 
-def test_valid_large_documents_are_as_ever() -> None:
+def test_large_documents_are_valid() -> None:
     rows = [{"size": number} for number in range(1000)]
     facts = NO_ARRAYS._replace(structure_size=MIB)
     assert validated(list[Sized], rows, facts) == [Sized(size=number) for number in range(1000)]
