@@ -13,22 +13,24 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy._core._rational_tests import rational  # a dtype that is not one of numpy's own
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from binary_middleware import fields
+from binary_middleware import fields, packb, unpackb
 from binary_middleware.fields import (
     MAX_DIMS,
     MAX_DTYPE_DEPTH,
     MAX_DTYPE_FIELDS,
+    BinaryBytes,
     NumpyArrayField,
     as_ndarray,
     check_dtype,
@@ -39,49 +41,24 @@ from binary_middleware.fields import (
     parse_dtype,
     to_buffer,
 )
+from tests.array_likes import (
+    Offers,
+    OffersArray,
+    OffersDLPack,
+    OnAnotherDevice,
+    OnAnotherDLPackDevice,
+    error_of,
+)
 from tests.sameness import raw_bytes
 
 ALIGNED = np.dtype([("flag", "i1"), ("value", "f8")], align=True)
 TITLED = np.dtype([(("a title", "x"), "<i4"), ("y", "<f8")])
 
 
-class Offers:
-    """An array of somebody else's: on the processor, in another library."""
-
-    def __init__(self, array: Any) -> None:
-        self.inner = array
-
-
-class OffersArray(Offers):
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return np.asarray(self.inner, dtype=dtype)
-
-
-class OffersDLPack(Offers):
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        return self.inner.__dlpack__(**kwargs)
-
-    def __dlpack_device__(self) -> Any:
-        return self.inner.__dlpack_device__()
-
-
-class OnAnotherDevice:
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise TypeError("can't convert cuda:0 device type tensor to numpy. " + "x" * 1000)
-
-
-class OnAnotherDLPackDevice(OffersDLPack):
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        raise BufferError("only kDLCPU is taken, got kDLCUDA")
-
-    def __dlpack_device__(self) -> Any:
-        return (2, 0)
-
-
 # -- the dtype policy --------------------------------------------------------------------------
 
 SPELLINGS = [
-    *["bool", "?", "|b1"],
+    *["bool", "|b1"],
     *["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"],
     *["<i2", ">i2", "<i8", ">u4", "|u1", "=i4"],
     *["float16", "float32", "float64", "<f2", ">f2", ">f8"],
@@ -92,24 +69,14 @@ SPELLINGS = [
 ]
 
 
-@pytest.mark.parametrize("name", [name for name in SPELLINGS if name != "?"])
-def test_parse_dtype_reads_numpys_own_spellings(name: str) -> None:
-    assert parse_dtype(name) == np.dtype(name)
-    assert parse_dtype(name.encode()) == np.dtype(name)
-    assert check_dtype(np.dtype(name)) == np.dtype(name)
-
-
-@pytest.mark.parametrize("name", SPELLINGS)
-def test_dtype_spec_of_plain_types_is_numpys_name(name: str) -> None:
+@pytest.mark.parametrize("name", [*SPELLINGS, np.dtype("g").str, np.dtype("G").str])
+def test_numpys_own_spellings_are_read_and_written(name: str) -> None:
     dtype = np.dtype(name)
+    assert parse_dtype(name) == dtype
+    assert parse_dtype(name.encode()) == dtype
+    assert check_dtype(dtype) is dtype
     assert dtype_spec(dtype) == str(dtype)
-    assert parse_dtype(dtype_spec(dtype)) == dtype
-
-
-def test_long_double_is_allowed_where_numpy_has_it() -> None:
-    for dtype in (np.dtype(np.longdouble), np.dtype(np.clongdouble)):
-        assert parse_dtype(dtype.str) == dtype
-        assert parse_dtype(str(dtype)) == dtype
+    assert parse_dtype(str(dtype)) == dtype
 
 
 @pytest.mark.parametrize(
@@ -276,15 +243,14 @@ def test_structured_types_are_bounded() -> None:
             parse_dtype(spec)
 
 
-def test_the_bounds_hold_for_our_own_arrays_too() -> None:
-    too_wide = np.dtype([(f"f{index}", "u1") for index in range(MAX_DTYPE_FIELDS + 1)])
-    with pytest.raises(ValueError, match="more than 1024 fields"):
-        check_dtype(too_wide)
-    too_deep = np.dtype("i4")
+def test_the_bounds_hold_for_arrays_of_the_app_too() -> None:
+    deep = np.dtype("i4")
     for _ in range(MAX_DTYPE_DEPTH + 1):
-        too_deep = np.dtype([("a", too_deep)])
+        deep = np.dtype([("a", deep)])
     with pytest.raises(ValueError, match="deeper than 8"):
-        check_dtype(too_deep)
+        check_dtype(deep)
+    with pytest.raises(ValueError, match="more than 1024 fields"):
+        check_dtype(np.dtype([(name, kind) for name, kind in wide(MAX_DTYPE_FIELDS + 1)]))
 
 
 def layout(**keys: Any) -> np.dtype[Any]:
@@ -407,19 +373,6 @@ def test_to_buffer_is_flat_bytes_in_c_order(name: str) -> None:
     has_gaps = array.dtype.names is not None
     contiguous = array.flags.c_contiguous and array.size > 0 and not has_gaps
     assert np.shares_memory(np.frombuffer(view, np.uint8), array) is contiguous
-
-
-def leave_ones_in_freed_memory() -> None:
-    for size in (32, 48, 64, 96):
-        del_me = [np.full(size, 0xFF, np.uint8) for _ in range(50)]
-        del del_me
-
-
-def test_padding_carries_no_memory_of_the_process() -> None:
-    table = np.zeros(6, ALIGNED)
-    for _ in range(20):
-        leave_ones_in_freed_memory()
-        assert not any(to_buffer(table[::2]))
 
 
 @pytest.mark.parametrize("offer", [OffersArray, OffersDLPack])
@@ -577,27 +530,19 @@ def test_from_map_wants_strict_base64(text: str) -> None:
         ({"shape": ["1"]}, "shape must hold integers"),
         ({"extra": 1}, "exactly the keys shape, dtype and data_b64"),
         ({"data": b"a"}, "exactly the keys shape, dtype and data_b64"),
+        *[({key: ...}, "exactly the keys shape") for key in ("shape", "dtype", "data_b64")],
+        *[
+            ({"data_b64": ..., "data": data}, "data must be bytes, got")
+            for data in ("AQ==", None, 1, [1], np.array([1], np.uint8))
+        ],
     ],
 )
 def test_from_map_refuses(changes: dict[str, Any], message: str) -> None:
     value = {"shape": [1], "dtype": "uint8", "data_b64": "AQ==", **changes}
+    value = {key: item for key, item in value.items() if item is not ...}
     with pytest.raises(ValueError, match=message) as info:
         from_map(value)
     assert len(str(info.value)) < 160
-
-
-@pytest.mark.parametrize("data", ["AQ==", None, 1, [1], np.array([1], np.uint8)])
-def test_from_map_refuses_other_data(data: Any) -> None:
-    with pytest.raises(ValueError, match="data must be bytes, got"):
-        from_map({"shape": [1], "dtype": "uint8", "data": data})
-
-
-@pytest.mark.parametrize("missing", ["shape", "dtype", "data_b64"])
-def test_from_map_wants_all_three_keys(missing: str) -> None:
-    value = json_map(FOUR)
-    del value[missing]
-    with pytest.raises(ValueError, match="exactly the keys shape, dtype and data_b64"):
-        from_map(value)
 
 
 # -- the field ---------------------------------------------------------------------------------
@@ -742,26 +687,16 @@ def test_json_form() -> None:
     sample = Sample(data=FOUR)
     assert sample.model_dump(mode="json") == {"name": "a", "data": expected}
     assert json.loads(sample.model_dump_json()) == {"name": "a", "data": expected}
-    assert list(json.loads(sample.model_dump_json())["data"]) == ["shape", "dtype", "data_b64"]
+    assert list(json.loads(sample.model_dump_json())["data"]) == SCHEMA["required"]
     assert Sample.model_validate_json(sample.model_dump_json()) == sample
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_json_round_trip_of_every_layout(name: str) -> None:
-    array = LAYOUTS[name]
-    field = adapter.validate_json(adapter.dump_json(NumpyArrayField(array)))
-    assert field == NumpyArrayField(array)
-    assert field.array.flags.writeable
-    assert field.array.flags.aligned
-
-
-@given(
-    hnp.arrays(
-        hnp.nested_dtypes(max_itemsize=64).map(lambda t: t.base),
-        hnp.array_shapes(min_dims=0, min_side=0),
-    )
-)
-def test_json_round_trip(array: np.ndarray[Any, Any]) -> None:
+@given(st.data(), hnp.nested_dtypes(max_itemsize=64), hnp.array_shapes(min_dims=0, min_side=0))
+def test_json_round_trip(data: st.DataObject, dtype: Any, shape: Any) -> None:
+    dtype = dtype.base
+    # With characters that UTF-8 has: the default ones include surrogates, which are refused.
+    elements = hnp.from_dtype(dtype, alphabet=st.characters(codec="utf-8"))
+    array = data.draw(hnp.arrays(dtype, shape, elements=elements))
     field = adapter.validate_json(adapter.dump_json(NumpyArrayField(array)))
     assert field.array.dtype == array.dtype
     assert field.array.shape == array.shape
@@ -790,12 +725,6 @@ def test_json_schema(mode: Any) -> None:
     in_model = Sample.model_json_schema(mode=mode)["properties"]["data"]
     assert in_model == {"title": "Data", **SCHEMA}  # as any field, for generators of clients
     assert Sample.model_json_schema(mode=mode)["required"] == ["data"]
-
-
-def test_the_schema_names_the_keys_of_the_json_form() -> None:
-    written = adapter.dump_python(NumpyArrayField(FOUR), mode="json")
-    assert SCHEMA["required"] == list(written)
-    assert list(SCHEMA["properties"]) == list(written)
 
 
 NAN = np.array([1.0, np.nan])
@@ -872,6 +801,74 @@ def test_an_array_that_was_replaced_is_checked_when_it_is_written() -> None:
     sample.data.array = np.array([None])
     with pytest.raises(PydanticSerializationError, match="object arrays are not supported"):
         sample.model_dump_json()
+
+
+# -- bytes -------------------------------------------------------------------------------------
+
+
+class Picture(BaseModel):
+    png: BinaryBytes
+
+
+RAW = bytes(range(256))
+
+
+@pytest.mark.parametrize("value", [RAW, bytearray(RAW), memoryview(RAW)])
+def test_bytes_stay_bytes_in_python(value: Any) -> None:
+    picture = Picture(png=value)
+    assert picture.png == RAW
+    assert type(picture.png) is bytes
+    assert picture.model_dump() == {"png": RAW}
+    assert Picture.model_validate(unpackb(packb(picture))) == picture
+
+
+def test_bytes_are_base64_in_json() -> None:
+    picture = Picture(png=RAW)
+    text = base64.b64encode(RAW).decode()
+    assert picture.model_dump(mode="json") == {"png": text}
+    assert json.loads(picture.model_dump_json()) == {"png": text}
+    for spelling in (
+        text,
+        text.rstrip("="),
+        base64.urlsafe_b64encode(RAW).decode(),
+        base64.urlsafe_b64encode(RAW).decode().rstrip("="),
+    ):
+        assert Picture.model_validate({"png": spelling}) == picture
+        assert Picture.model_validate_json(json.dumps({"png": spelling})) == picture
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_round_trip(raw: bytes) -> None:
+    picture = Picture(png=raw)
+    assert Picture.model_validate_json(picture.model_dump_json()) == picture
+
+
+@pytest.mark.parametrize(
+    "text", ["A", "AQ=", "AQ===", "A===", "=", "AQ==AQ==", "A Q=", "AQ==\n", "é"]
+)
+def test_what_is_no_base64_is_refused(text: str) -> None:
+    error = error_of(lambda: Picture.model_validate({"png": text}))
+    assert error["type"] == "bytes_invalid_encoding"
+    assert error["loc"] == ("png",)
+    assert error["msg"].startswith("Data should be valid base64: ")
+
+
+@pytest.mark.parametrize("value", [None, 1, [1], {}, np.zeros(1, "u1")])
+def test_what_is_no_bytes_is_refused(value: Any) -> None:
+    assert error_of(lambda: Picture.model_validate({"png": value}))["type"] == "bytes_type"
+
+
+def test_bytes_can_be_constrained_and_are_described() -> None:
+    class Short(BaseModel):
+        raw: Annotated[BinaryBytes, Field(max_length=2)] = b"\xff"
+        maybe: BinaryBytes | None = None
+
+    assert Short(raw=b"ab").raw == b"ab"
+    assert error_of(lambda: Short(raw="YWJj"))["type"] == "too_long"
+    schema = Short.model_json_schema(mode="serialization")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["raw"]["contentEncoding"] == "base64"
+    assert Short(maybe=None).model_dump_json() == '{"raw":"/w==","maybe":null}'
 
 
 # -- the file on its own -----------------------------------------------------------------------

@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar
@@ -28,10 +27,10 @@ from fastapi import FastAPI
 from jaxtyping import BFloat16, Float, Float32, Int64, Key, Shaped, UInt8
 from numpy.typing import NDArray
 from numpydantic import Range, Repeat, Shape
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 from starlette.testclient import TestClient
 
-from binary_middleware import NumpyArrayField, fields, packb, unpackb
+from binary_middleware import EncodeError, NumpyArrayField, fields, packb, unpackb
 from binary_middleware.arrays import ArrayModel, ArraySpec
 from binary_middleware.arrays import ml_dtypes as of_ml_dtypes
 from binary_middleware.arrays.jax import JaxSpec
@@ -42,6 +41,8 @@ from binary_middleware.arrays.torch import TorchSpec
 from binary_middleware.fastapi import add_binary_mode
 from binary_middleware.fields import from_map, to_map
 from binary_middleware.formats import json as transcode
+from binary_middleware.formats.msgpack import pack_buffers
+from tests.array_likes import error_of, errors_of
 from tests.asgi_app import MSGPACK
 from tests.test_docs import ROOT, expected_output
 
@@ -54,21 +55,15 @@ Bias = Float32[jax.Array, "... rows=2"]
 Vector = Float32[np.ndarray, "n"]
 
 
-def errors_of(check: Callable[[], Any]) -> list[Any]:
-    with pytest.raises(ValidationError) as info:
-        check()
-    return info.value.errors()
-
-
-def error_of(check: Callable[[], Any]) -> Mapping[str, Any]:
-    (error,) = errors_of(check)
-    return error
+@pytest.fixture
+def unregistered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No types of ml_dtypes, for the length of one test."""
+    monkeypatch.setattr(fields, "_EXTENSIONS", {})
 
 
 @pytest.fixture
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Return the types of ml_dtypes, for the length of one test."""
-    monkeypatch.setattr(fields, "_EXTENSIONS", {})
+def registered(unregistered: None) -> None:
+    """Register the dtypes of ml_dtypes for one test."""
     of_ml_dtypes.register()
 
 
@@ -226,6 +221,36 @@ def test_tensors_are_checked_as_arrays_are() -> None:
         TypeAdapter(Annotated[NDArray[np.float32], TorchSpec()])
 
 
+@pytest.mark.parametrize("dtype", TORCH_DTYPES, ids=str)
+def test_a_tensor_is_packed_as_its_array(dtype: torch.dtype) -> None:
+    tensor = torch.arange(6).reshape(2, 3).to(dtype)
+    assert packb({"x": tensor}) == packb({"x": tensor.numpy()})
+    assert packb({"x": tensor.T}) == packb({"x": tensor.numpy().T.copy()})
+    assert np.array_equal(NumpyArrayField(tensor).array, tensor.numpy())
+
+
+def test_large_tensors_and_received_arrays_are_not_copied() -> None:
+    tensor = torch.zeros(100_000)
+    view = pack_buffers({"x": tensor})[1]
+    tensor[0] = 1.0
+    assert np.frombuffer(view, "float32")[0] == 1.0
+    array = unpackb(packb({"x": np.arange(6.0)}))["x"]
+    torch.from_numpy(array)[0] = 7.0
+    assert array[0] == 7.0
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [torch.ones(2, requires_grad=True), torch.ones(2, dtype=torch.bfloat16)],
+    ids=["requires_grad", "bfloat16"],
+)
+def test_tensors_that_numpy_cannot_read_are_refused(tensor: torch.Tensor) -> None:
+    with pytest.raises(EncodeError, match="a Tensor cannot be read as a numpy array"):
+        packb({"x": tensor})
+    with pytest.raises(ValueError, match="a Tensor cannot be read as a numpy array"):
+        NumpyArrayField(tensor)
+
+
 # -- JAX ---------------------------------------------------------------------------------------
 
 JAX_DTYPES = [*("float32", "float16", "int32", "int8", "uint32", "uint8", "bool", "complex64")]
@@ -379,8 +404,8 @@ def test_values_of_ml_dtypes_are_compared_and_converted() -> None:
     )
 
 
-def test_types_of_ml_dtypes_are_refused_unless_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "_EXTENSIONS", {})
+@pytest.mark.usefixtures("unregistered")
+def test_types_of_ml_dtypes_are_refused_unless_registered() -> None:
     with pytest.raises(ValueError, match="arrays of dtype bfloat16 are not supported"):
         TypeAdapter(Annotated[NDArray[ml_dtypes.bfloat16], ArraySpec()])
     with pytest.raises(ValueError, match="'bfloat16' is not allowed"):
@@ -388,10 +413,8 @@ def test_types_of_ml_dtypes_are_refused_unless_registered(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("dtype", ["f4", object, "V2", "U3", np.dtypes.StringDType()])
-def test_only_types_of_other_libraries_are_registered(
-    dtype: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fields, "_EXTENSIONS", {})
+@pytest.mark.usefixtures("unregistered")
+def test_only_types_of_other_libraries_are_registered(dtype: Any) -> None:
     with pytest.raises(ValueError, match="is not a dtype of another library"):
         fields.register_dtype(dtype)
 
@@ -484,7 +507,7 @@ def test_columns_round_trip(series: pd.Series) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float32", "boolean"])
-def test_types_that_may_miss_values_are_carried_where_none_is_missing(dtype: str) -> None:
+def test_nullable_types_are_supported_if_no_value_is_missing(dtype: str) -> None:
     kind = TypeAdapter(Annotated[pd.Series, SeriesSpec()])
     array = kind.dump_python(pd.Series([1, 0], dtype=dtype))
     assert array.dtype.name == {"boolean": "bool"}.get(dtype, dtype.lower())
@@ -546,6 +569,12 @@ def test_what_no_array_can_hold_is_refused(series: Any, message: str | None) -> 
 def test_series_and_frames_are_checked(change: Any, expected: Any) -> None:
     errors = errors_of(lambda: Trades.model_validate({"prices": PRICES, "table": TABLE, **change}))
     assert [(error["type"], error["loc"]) for error in errors] == expected
+
+
+def test_at_most_100_columns_are_reported() -> None:
+    columns = {f"x{index}": None for index in range(1000)}
+    errors = errors_of(lambda: Trades.model_validate({"prices": PRICES, "table": columns}))
+    assert len(errors) == 100
 
 
 def test_columns_are_converted() -> None:
@@ -626,10 +655,10 @@ def test_what_jaxtyping_declares(annotation: Any, expected: str) -> None:
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("unregistered")
 def test_what_cannot_be_checked_is_refused_where_it_is_declared(
-    annotation: Any, message: str, monkeypatch: pytest.MonkeyPatch
+    annotation: Any, message: str
 ) -> None:
-    monkeypatch.setattr(fields, "_EXTENSIONS", {})
     with pytest.raises(TypeError, match=message):
         JaxtypingSpec().bind(annotation)
 
@@ -665,7 +694,7 @@ def test_annotations_of_numpydantic(annotation: Any, expected: str | None) -> No
     assert type(array) is np.ndarray
     assert json.loads(kind.dump_json(array)) == example
     assert kind.validate_python(array) is array
-    # numpydantic itself takes the array, too.
+    # numpydantic itself accepts the array, too.
     TypeAdapter(annotation).validate_python(array)
 
 
@@ -764,11 +793,9 @@ def test_all_of_them_over_http() -> None:
 # -- the guide ---------------------------------------------------------------------------------
 
 
-def test_blocks_of_the_guide_that_need_libraries(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """They are marked ``py``, so that the test of the others passes them over."""
-    monkeypatch.setattr(fields, "_EXTENSIONS", {})
+@pytest.mark.usefixtures("unregistered")
+def test_blocks_of_the_guide_that_need_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are marked ``py``, so that the test of the others skips them."""
     page = Path(ROOT, "docs", "arrays.md").read_text()
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)

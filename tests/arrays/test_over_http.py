@@ -1,4 +1,4 @@
-"""Typed arrays and ``BinaryBytes`` in FastAPI: read, answered, refused and described."""
+"""Typed arrays and ``BinaryBytes`` in FastAPI: read, sent, refused and described."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ BATCH_IN_BASE64 = Batch(**BATCH).model_dump(mode="json")["thumbnail"]
 
 
 def post(path: str, value: Any, form: str) -> tuple[int, Any]:
-    """Post a document in one of its forms; the status and the document of the answer."""
+    """Post a document in one of its forms; the status and the document of the response."""
     if form == "json":
-        answer = client.post(path, json=in_json(value))
-        return answer.status_code, answer.json()
+        response = client.post(path, json=in_json(value))
+        return response.status_code, response.json()
     headers = MSGPACK | ({"accept": "application/msgpack; arrays=map"} if form == "map" else {})
     content = packb(value, arrays="map" if form == "map" else "numpy")
-    answer = client.post(path, content=content, headers=headers)
-    return answer.status_code, unpackb(answer.content)
+    response = client.post(path, content=content, headers=headers)
+    return response.status_code, unpackb(response.content)
 
 
 FORMS = ["json", "numpy", "map"]
@@ -118,39 +118,39 @@ def array_of(value: Any, form: str) -> np.ndarray[Any, Any]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_models_come_back(form: str) -> None:
-    status, answer = post("/batch", BATCH, form)
+    status, response = post("/batch", BATCH, form)
     assert status == 200
-    assert list(answer) == list(BATCH)
+    assert list(response) == list(BATCH)
     for name in ("images", "weights"):
-        array = array_of(answer[name], form)
+        array = array_of(response[name], form)
         assert array.dtype == BATCH[name].dtype
         assert np.array_equal(array, BATCH[name])
-    assert np.array_equal(array_of(answer["more"][0], form), BATCH["more"][0])
+    assert np.array_equal(array_of(response["more"][0], form), BATCH["more"][0])
     expected = BATCH_IN_BASE64 if form == "json" else BATCH["thumbnail"]
-    assert answer["thumbnail"] == expected
+    assert response["thumbnail"] == expected
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_lone_array_is_a_body(form: str) -> None:
-    status, answer = post("/lone", IMAGE, form)
+    status, response = post("/lone", IMAGE, form)
     assert status == 200
-    assert np.array_equal(array_of(answer, form), IMAGE // 2)
-    status, answer = post("/embedded", {"image": IMAGE, "factor": 0.5}, form)
+    assert np.array_equal(array_of(response, form), IMAGE // 2)
+    status, response = post("/embedded", {"image": IMAGE, "factor": 0.5}, form)
     assert status == 200
-    assert np.array_equal(array_of(answer, form), IMAGE * np.float32(0.5))
+    assert np.array_equal(array_of(response, form), IMAGE * np.float32(0.5))
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_lists_of_models(form: str) -> None:
-    status, answer = post("/labelled", [{"image": IMAGE, "label": "a"}], form)
+    status, response = post("/labelled", [{"image": IMAGE, "label": "a"}], form)
     assert status == 200
-    assert np.array_equal(array_of(answer["a"], form), IMAGE)
+    assert np.array_equal(array_of(response["a"], form), IMAGE)
 
 
 def test_numbers_in_lists_for_those_who_type_them() -> None:
     value = {"images": to_map(BATCH["images"]), "weights": [1, 0.5]}
-    answer = client.post("/batch", json=value)
-    assert answer.json()["weights"] == to_map(np.array([1, 0.5], "f4"))
+    response = client.post("/batch", json=value)
+    assert response.json()["weights"] == to_map(np.array([1, 0.5], "f4"))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -212,14 +212,14 @@ def test_numbers_in_lists_for_those_who_type_them() -> None:
 def test_what_is_wrong_is_a_422_at_its_place(
     path: str, value: Any, loc: Any, type_: str, message: str, form: str
 ) -> None:
-    status, answer = post(path, value, form)
+    status, response = post(path, value, form)
     assert status == 422
-    (error,) = answer["detail"]
+    (error,) = response["detail"]
     assert (error["loc"], error["type"]) == (loc, type_)
     assert error["msg"].endswith(message)
 
 
-def test_an_answer_that_is_wrong_is_an_error_of_the_server() -> None:
+def test_a_wrong_response_is_an_error_of_the_server() -> None:
     for headers in ({}, {"accept": "application/msgpack"}):
         assert client.post("/wrong", headers=headers).status_code == 500
 
@@ -227,8 +227,8 @@ def test_an_answer_that_is_wrong_is_an_error_of_the_server() -> None:
 def test_over_a_real_server() -> None:
     large = np.arange(3 << 20, dtype=np.uint8).reshape(-1, 1024, 3)
     with serving(app) as url:
-        answer = httpx2.post(f"{url}/lone", content=packb(large), headers=MSGPACK)
-    assert np.array_equal(unpackb(answer.content), large // 2)
+        response = httpx2.post(f"{url}/lone", content=packb(large), headers=MSGPACK)
+    assert np.array_equal(unpackb(response.content), large // 2)
 
 
 # -- the OpenAPI document ----------------------------------------------------------------------
@@ -250,11 +250,11 @@ def test_the_document_describes_dtype_and_shape() -> None:
         {"type": "integer", "const": 3},
     ]
     (example,) = body["examples"]
-    answer = client.post("/lone", json=example)
-    assert answer.json() == example
+    response = client.post("/lone", json=example)
+    assert response.json() == example
 
 
-def test_components_are_valid_and_their_examples_are_taken() -> None:
+def test_components_are_valid_and_their_examples_are_accepted() -> None:
     body, components = schema_of("/batch")
     name = body["$ref"].rpartition("/")[2]
     properties = components[name]["properties"]

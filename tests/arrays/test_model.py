@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,14 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType, TypedDict
 
-from binary_middleware.arrays import ArrayModel, ArraySpec, BoolArray, Dim, Int64Array
+from binary_middleware.arrays import (
+    ArrayModel,
+    ArraySpec,
+    BoolArray,
+    Dim,
+    Int64Array,
+    UInt8Array,
+)
 
 T = TypeVar("T")
 Rows = Annotated[NDArray[np.int64], ArraySpec("n")]
@@ -186,7 +192,7 @@ def test_an_array_that_differs_is_an_error_at_its_place(value: Any, place: Any) 
     ]
 
 
-def test_arrays_that_agree_are_taken() -> None:
+def test_arrays_that_agree_are_accepted() -> None:
     value = {
         "first": rows(2),
         "plain": {"rows": rows(2)},
@@ -461,19 +467,88 @@ def test_threads() -> None:
         list(pool.map(check, range(16)))
 
 
-def test_tasks() -> None:
-    async def check_in_turns(size: int) -> None:
-        for _ in range(20):
-            assert places(Nested, {"first": rows(size), "second": rows(size)}) == []
-            await asyncio.sleep(0)
-
-    async def check_all() -> None:
-        await asyncio.gather(*(check_in_turns(size) for size in range(16)))
-
-    asyncio.run(check_all())
-
-
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=6), st.integers(0, 3))
 def test_those_that_differ_from_the_first_are_found(sizes: list[int], first: int) -> None:
     found = places(Everything, {"first": rows(first), "items": [rows(size) for size in sizes]})
     assert found == [("items", index) for index, size in enumerate(sizes) if size != first]
+
+
+# -- equality ----------------------------------------------------------------------------------
+
+
+class Measurement(ArrayModel):
+    name: str = "m"
+    samples: Annotated[NDArray[np.float32], ArraySpec("n", casting="safe")]
+    more: list[Annotated[NDArray[np.int64], ArraySpec()]] = Field(default_factory=list)
+    either: Annotated[NDArray[np.uint8], ArraySpec(2)] | BoolArray | None = None
+    table: dict[str, UInt8Array] = Field(default_factory=dict)
+
+
+NAN = np.array([np.nan, 1], "f4")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        ({"samples": NAN}, {"samples": NAN.copy()}, True),
+        ({"samples": NAN}, {"samples": NAN[::-1]}, False),
+        ({"samples": NAN}, {"samples": NAN[:1]}, False),
+        ({"samples": NAN, "name": "x"}, {"samples": NAN, "name": "y"}, False),
+        ({"samples": NAN, "more": [np.arange(2)]}, {"samples": NAN, "more": [np.arange(2)]}, True),
+        ({"samples": NAN, "more": [np.arange(2)]}, {"samples": NAN, "more": []}, False),
+        ({"samples": NAN, "either": np.zeros(2, "u1")}, {"samples": NAN}, False),
+        (
+            {"samples": NAN, "either": np.zeros(2, "u1")},
+            {"samples": NAN, "either": np.zeros(2, "?")},
+            False,
+        ),
+        (
+            {"samples": NAN, "table": {"a": np.zeros(1, "u1")}},
+            {"samples": NAN, "table": {"a": np.ones(1, "u1")}},
+            False,
+        ),
+        (
+            {"samples": NAN, "table": {"a": np.zeros(1, "u1")}},
+            {"samples": NAN, "table": {"b": np.zeros(1, "u1")}},
+            False,
+        ),
+    ],
+)
+def test_equality_of_models(left: Any, right: Any, equal: bool) -> None:
+    one, other = Measurement(**left), Measurement(**right)
+    assert (one == other) is equal
+    assert (one != other) is not equal
+    assert one != left
+
+
+def test_equality_sees_extra_values_private_ones_and_other_models() -> None:
+    class Inner(BaseModel):
+        array: UInt8Array
+
+    class Outer(ArrayModel, extra="allow"):
+        inner: Inner
+        _private: int = 0
+
+    def outer(**more: Any) -> Outer:
+        return Outer(inner=Inner(array=np.zeros(2, "u1")), **more)
+
+    assert outer() == outer()
+    assert outer(x=np.arange(2)) == outer(x=np.arange(2))
+    assert outer(x=np.arange(2)) != outer(x=np.arange(3))
+    other = outer()
+    other._private = 1
+    assert outer() != other
+    other = outer()
+    other.inner.array[0] = 1
+    assert outer() != other
+    with pytest.raises(ValueError, match="ambiguous"):
+        assert outer().inner == outer().inner
+
+
+def test_models_with_arrays_are_no_keys() -> None:
+    class Frozen(ArrayModel, frozen=True):
+        array: UInt8Array
+
+    for model in (Frozen(array=np.zeros(1, "u1")), Measurement(samples=NAN)):
+        with pytest.raises(TypeError, match="unhashable"):
+            hash(model)
