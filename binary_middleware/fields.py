@@ -461,10 +461,8 @@ def _gaps_and_texts(
     elif dtype.type in _LONGDOUBLES and _LONGDOUBLE_PADDING:
         size = np.dtype(np.longdouble).itemsize
         data = data.reshape(*data.shape[:-1], dtype.itemsize // size, size)
-        yield (
-            "gap",
-            data[..., -_LONGDOUBLE_PADDING:] if dtype.isnative else data[..., :_LONGDOUBLE_PADDING],
-        )
+        start = size - _LONGDOUBLE_PADDING if dtype.isnative else 0
+        yield "gap", data[..., start : start + _LONGDOUBLE_PADDING]
 
 
 def _check_characters(codes: np.ndarray[Any, Any]) -> None:

@@ -99,14 +99,18 @@ def convert(
         ) from exc
     except (ValueError, TypeError, MemoryError, SystemError) as exc:
         if copy is False:
-            raise PydanticCustomError(
-                "array_copy",
-                "Input should be an array that need not be copied: expected {expected} in "
-                "order {order}, got {got}",
-                {"expected": expected, "order": order, "got": array_text(array)},
-            ) from exc
+            raise _copy_error(array, expected, order) from exc
         reason = f"but numpy cannot convert {array_text(array)}"
         raise array_error("array_conversion", expected, reason) from exc
+
+
+def _copy_error(array: np.ndarray[Any, Any], expected: str, order: Order) -> PydanticCustomError:
+    return PydanticCustomError(
+        "array_copy",
+        "Input should be an array that need not be copied: expected {expected} in order {order}, "
+        "got {got}",
+        {"expected": expected, "order": order, "got": array_text(array)},
+    )
 
 
 def _convert_empty(

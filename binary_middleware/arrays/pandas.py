@@ -110,20 +110,22 @@ class Columns:
     """
 
     def __init__(self, columns: Mapping[str, ArraySpec] | None = None) -> None:
-        self.columns = columns
+        self._columns: dict[str, BoundArray] | None = None
+        self.expected = "any columns"
+        if columns is not None:
+            specs = {name: SeriesSpec().merged_with(spec) for name, spec in columns.items()}
+            self._columns = {name: spec.bind(pd.Series) for name, spec in specs.items()}
+            self.expected = f"the columns {', '.join(columns)}"
 
     def merged_with(self, inner: Any) -> Columns:
         """Return this annotation, which replaces an inner one."""
         return self
 
-    def bind(self, source: Any) -> BoundColumns:
-        """Combine the specs of the columns with the type that they annotate."""
+    def bind(self, source: Any) -> Columns:
+        """Return this annotation, after a check of the type that it annotates."""
         if source is not pd.DataFrame:
             raise TypeError(f"Columns annotates pandas.DataFrame, not {source!r}")
-        if self.columns is None:
-            return BoundColumns(None)
-        specs = {name: SeriesSpec().merged_with(spec) for name, spec in self.columns.items()}
-        return BoundColumns({name: spec.bind(pd.Series) for name, spec in specs.items()})
+        return self
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -132,27 +134,24 @@ class Columns:
         return core_schema.no_info_plain_validator_function(
             bound.validate,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                NativeSerializer(bound.to_numpy, _maps_of), info_arg=True
+                NativeSerializer(bound.to_numpy, _to_maps), info_arg=True
             ),
         )
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return self.bind(pd.DataFrame).json_schema(handler.mode)
-
-
-class BoundColumns:
-    """The columns of a field of a DataFrame.
-
-    Attributes:
-        columns: each expected column, ``None`` for any.
-        expected: the names of the columns as text.
-    """
-
-    def __init__(self, columns: Mapping[str, BoundArray] | None) -> None:
-        self.columns = columns
-        self.expected = "any columns" if columns is None else f"the columns {', '.join(columns)}"
+        json_schema: dict[str, Any] = {"title": "DataFrame", "type": "object"}
+        if self._columns is None:
+            any_column = SeriesSpec().bind(pd.Series).json_schema(handler.mode)
+            return json_schema | {"additionalProperties": any_column}
+        return json_schema | {
+            "properties": {
+                name: bound.json_schema(handler.mode) for name, bound in self._columns.items()
+            },
+            "required": list(self._columns),
+            "additionalProperties": False,
+        }
 
     def validate(self, value: Any) -> Any:
         """Return the DataFrame.
@@ -162,7 +161,7 @@ class BoundColumns:
             ValidationError: errors of single columns.
         """
         given = {name: value[name] for name in _names(value)}
-        expected = self.columns
+        expected = self._columns
         if expected is None:
             expected = dict.fromkeys(given, SeriesSpec().bind(pd.Series))
         columns: dict[str, Any] = {}
@@ -197,31 +196,19 @@ class BoundColumns:
     @property
     def has_names(self) -> bool:
         """Whether a dimension has a name."""
-        return any(bound.has_names for bound in (self.columns or {}).values())
+        return any(bound.has_names for bound in (self._columns or {}).values())
 
     def accepts(self, value: Any) -> bool:
         """Return whether the value of a field is a DataFrame of these columns."""
-        return isinstance(value, pd.DataFrame) and {*(self.columns or ())} <= {*value.columns}
+        return isinstance(value, pd.DataFrame) and {*(self._columns or ())} <= {*value.columns}
 
     def named_sizes(self, value: Any) -> Iterable[tuple[str, int]]:
         """Yield the dimensions that have a name, each with its size."""
-        for name, bound in (self.columns or {}).items():
+        for name, bound in (self._columns or {}).items():
             yield from bound.named_sizes(value[name])
 
-    def json_schema(self, mode: str) -> dict[str, Any]:
-        """Return the JSON schema of the columns."""
-        schema: dict[str, Any] = {"title": "DataFrame", "type": "object"}
-        if self.columns is None:
-            any_column = SeriesSpec().bind(pd.Series).json_schema(mode)
-            return schema | {"additionalProperties": any_column}
-        return schema | {
-            "properties": {name: bound.json_schema(mode) for name, bound in self.columns.items()},
-            "required": list(self.columns),
-            "additionalProperties": False,
-        }
 
-
-def _maps_of(arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+def _to_maps(arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
     return {name: to_map(array) for name, array in arrays.items()}
 
 

@@ -40,7 +40,7 @@ S = TypeVar("S", bound=np.generic)
 
 
 @pytest.mark.parametrize(
-    ("kind", "array", "expected"),
+    ("kind", "spec", "expected"),
     [
         (NDArray[np.float32], ArraySpec("batch", 3), "float32 (batch, 3)"),
         (NDArray[np.float32], ArraySpec(), "float32"),
@@ -76,9 +76,9 @@ S = TypeVar("S", bound=np.generic)
         (TypeAliasType("Alias", NDArray[np.int8]), ArraySpec("n"), "int8 (n,)"),
     ],
 )
-def test_expectation_as_text(kind: Any, array: ArraySpec, expected: str) -> None:
-    assert array.bind(kind).expected == expected
-    assert refusal(array, None, kind)["ctx"]["expected"] == expected
+def test_expectation_as_text(kind: Any, spec: ArraySpec, expected: str) -> None:
+    assert spec.bind(kind).expected == expected
+    assert refusal(spec, None, kind)["ctx"]["expected"] == expected
 
 
 @pytest.mark.parametrize(
@@ -93,51 +93,41 @@ def test_expectation_as_text(kind: Any, array: ArraySpec, expected: str) -> None
         (lambda: Dim(""), "a name that is not empty"),
         (lambda: Dim(ge=-1), "0 <= ge <= le"),
         (lambda: Dim("n", ge=3, le=2), "0 <= ge <= le"),
-        (lambda: adapter(ArraySpec(-1)), "0 <= ge <= le"),
-        (lambda: adapter(ArraySpec(1.5)), "1.5 is not a size"),
-        (lambda: adapter(ArraySpec(True)), "True is not a size"),
-        (lambda: adapter(ArraySpec(..., 2, ...)), "one ... at most"),
-        (lambda: adapter(ArraySpec(*([1] * 65))), "64 dimensions"),
-        (lambda: adapter(ArraySpec(), list[int]), "ArraySpec annotates a numpy array"),
-        (lambda: adapter(ArraySpec(), NumpyArrayField), "ArraySpec annotates a numpy array"),
-        (lambda: adapter(ArraySpec(), NDArray[np.object_]), "object arrays are not supported"),
-        (
-            lambda: adapter(ArraySpec(), np.ndarray[Any, np.dtype[int]]),
-            "is not a scalar type of numpy",
-        ),
-        (
-            lambda: adapter(ArraySpec(dtype="f8"), NDArray[np.float32]),
-            "is not of the annotated type",
-        ),
-        (
-            lambda: adapter(ArraySpec(2), np.ndarray[tuple[int, int], Any]),
-            r"the shape \(2,\) is not",
-        ),
-        (
-            lambda: adapter(ArraySpec(2), np.ndarray[tuple[Literal[3]], Any]),
-            r"the shape \(2,\) is not that",
-        ),
-        (lambda: adapter(ArraySpec(ge=0)), "need a dtype of integers or floats"),
-        (
-            lambda: adapter(ArraySpec(le=0), NDArray[np.complex64]),
-            "need a dtype of integers or floats",
-        ),
-        (
-            lambda: adapter(ArraySpec(ge=0), NDArray[np.number]),
-            "need a dtype of integers or floats",
-        ),
-        (lambda: adapter(ArraySpec(finite=True), NDArray[np.str_]), "numbers or times"),
-        (
-            lambda: adapter(ArraySpec(accept_lists=True), NDArray[np.str_]),
-            "accept_lists needs a dtype of numbers",
-        ),
     ],
 )
-def test_wrong_declarations_fail_where_they_are_made(
-    declare: Callable[[], Any], message: str
-) -> None:
+def test_wrong_settings_fail_where_they_are_made(declare: Any, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         declare()
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "message"),
+    [
+        (ArraySpec(-1), np.ndarray, "0 <= ge <= le"),
+        (ArraySpec(1.5), np.ndarray, "1.5 is not a size"),  # type: ignore[arg-type]
+        (ArraySpec(True), np.ndarray, "True is not a size"),
+        (ArraySpec(..., 2, ...), np.ndarray, "one ... at most"),
+        (ArraySpec(*([1] * 65)), np.ndarray, "64 dimensions"),
+        (ArraySpec(), list[int], "ArraySpec annotates a numpy array"),
+        (ArraySpec(), NumpyArrayField, "ArraySpec annotates a numpy array"),
+        (ArraySpec(), NDArray[np.object_], "object arrays are not supported"),
+        (ArraySpec(), np.ndarray[Any, np.dtype[int]], "is not a scalar type of numpy"),
+        (ArraySpec(dtype="f8"), NDArray[np.float32], "is not of the annotated type"),
+        (ArraySpec(2), np.ndarray[tuple[int, int], Any], r"the shape \(2,\) is not that"),
+        (ArraySpec(2), np.ndarray[tuple[Literal[3]], Any], r"the shape \(2,\) is not that"),
+        (ArraySpec(2), np.ndarray[tuple[()], Any], r"the shape \(2,\) is not that"),
+        (ArraySpec(ge=0), np.ndarray, "need a dtype of integers or floats"),
+        (ArraySpec(le=0), NDArray[np.complex64], "need a dtype of integers or floats"),
+        (ArraySpec(ge=0), NDArray[np.number], "need a dtype of integers or floats"),
+        (ArraySpec(finite=True), NDArray[np.str_], "numbers or times"),
+        (ArraySpec(accept_lists=True), NDArray[np.str_], "accept_lists needs a dtype of numbers"),
+    ],
+)
+def test_settings_that_do_not_fit_the_type_fail_where_they_annotate_it(
+    spec: ArraySpec, kind: Any, message: str
+) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        adapter(spec, kind)
 
 
 def test_settings_of_the_outer_annotation_replace_those_of_the_inner_one() -> None:
