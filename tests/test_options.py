@@ -1,17 +1,26 @@
-"""Options and rules: a wrong one fails where it is written."""
+"""Options, and the decorator that sets them at an endpoint."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from typing import Any, get_type_hints
 
+import anyio
 import pytest
+from starlette.requests import Request
 
-from binary_middleware import BinaryMiddleware, BinaryOptions, OptionsDict, RouteRule
-from binary_middleware._routing.paths import path_in_app
+from binary_middleware import (
+    BinaryMiddleware,
+    BinaryOptions,
+    OptionsDict,
+    RouteRule,
+    binary_options,
+)
+from binary_middleware.fastapi import BinaryRoute
 from binary_middleware.options import Size, make_overrides
-from tests.asgi_app import Recorder, http_scope
+from tests.asgi_app import Recorder
 
 
 @pytest.mark.parametrize(
@@ -32,16 +41,29 @@ from tests.asgi_app import Recorder, http_scope
         ({"media_types": ["*/*"]}, r"media_types: '\*/\*' is not the name of a binary media type"),
         ({"media_types": ["a/b; c=d"]}, "media_types: 'a/b; c=d': 'c' is no parameter"),
         ({"media_types": ["application/json"]}, "media_types: 'application/json' is not the name"),
+        ({"on_exchange": "print"}, "on_exchange must be callable, not 'print'"),
+        ({"max_size": 1}, "unknown option 'max_size'; the options are arrays, .*max_body_size"),
+        (
+            {"max_body_size": 10, "max_structure_size": 20},
+            r"max_structure_size \(20\) is never reached: max_body_size is 10",
+        ),
     ],
 )
-def test_wrong_options_fail_at_construction(options: dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda **options: BinaryMiddleware(Recorder(), **options),
+        lambda **options: RouteRule("/", **options),
+        BinaryRoute.configured,
+        binary_options,
+    ],
+    ids=["middleware", "rule", "route class", "endpoint"],
+)
+def test_wrong_options_fail_where_they_are_written(
+    place: Any, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
-        BinaryMiddleware(Recorder(), **options)
-
-
-def test_error_for_an_unknown_option_lists_the_options() -> None:
-    with pytest.raises(ValueError, match=r"unknown option 'max_size'.*max_body_size"):
-        BinaryMiddleware(Recorder(), max_size=1)  # type: ignore[call-arg]
+        place(**options)
 
 
 @pytest.mark.parametrize(
@@ -74,30 +96,55 @@ def test_options_are_frozen_and_hashable() -> None:
         options.mode = "off"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(
-    ("scope", "matches"),
-    [
-        ({"path": "/images/7"}, True),
-        ({"path": "/images/7", "method": "GET"}, False),
-        ({"path": "/images/seven"}, False),
-        ({"path": "/images/7/more"}, False),
-        ({"path": "/api/images/7", "root_path": "/api"}, True),
-        ({"path": "/apix/images/7", "root_path": "/api"}, False),
-    ],
-)
-def test_rule_matches_path_and_method(scope: dict[str, str], matches: bool) -> None:
-    rule = RouteRule("/images/{number:int}", methods=["post"])
-    request = http_scope(**scope)
-    assert rule.matches(path_in_app(request), request["method"]) is matches
-
-
-def test_path_of_a_rule_starts_with_a_slash() -> None:
-    with pytest.raises(ValueError, match="must start with '/', not 'images'"):
-        RouteRule("images")
-
-
-def test_the_text_of_a_body_may_be_twice_the_body() -> None:
+def test_default_of_max_json_size() -> None:
     assert BinaryOptions().json_size_limit == 128 * 2**20
     assert BinaryOptions(max_body_size=1000).json_size_limit == 128 * 2**20
     assert BinaryOptions(max_body_size=2**30).json_size_limit == 2**31
     assert BinaryOptions(max_body_size=2**30, max_json_size=5).json_size_limit == 5
+
+
+# -- the decorator ---------------------------------------------------------------------------------
+
+
+def test_decorated_functions_can_be_called() -> None:
+    @binary_options(mode="require", max_body_size=1)
+    def function(a: int, *, b: int = 2) -> int:
+        """What it does."""
+        return a + b
+
+    @binary_options(mode="require")
+    async def awaited(request: object) -> object:
+        return request
+
+    @binary_options(mode="require")
+    def items(request: Request) -> Any:
+        sent = yield 1
+        return sent
+
+    @binary_options(mode="require")
+    async def async_items() -> Any:
+        yield 1
+
+    assert function(1) == function(1, b=2) == 3
+    assert (function.__name__, function.__doc__) == ("function", "What it does.")
+    request = Request({"type": "http", "method": "POST", "headers": [], "path": "/"})
+    assert anyio.run(awaited, request) is request
+    assert list(items(request)) == [1]
+    assert inspect.iscoroutinefunction(awaited)
+    assert inspect.isgeneratorfunction(items)
+    assert inspect.isasyncgenfunction(async_items)
+
+
+def test_off_leaves_other_options_without_effect() -> None:
+    with pytest.raises(ValueError, match='mode="off" leaves nothing to do for arrays'):
+        binary_options(mode="off", arrays="map")
+
+
+def test_twice_at_one_endpoint() -> None:
+    async def twice() -> None: ...
+
+    binary_options(mode="require")(twice)
+    binary_options(max_body_size=1)(twice)
+    binary_options(mode="require")(twice)
+    with pytest.raises(ValueError, match=r"mode is set twice for .*twice: 'require', 'off'"):
+        binary_options(mode="off")(twice)

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from binary_middleware import BinaryMiddleware, NumpyArrayField, RouteRule, binary_options
 from binary_middleware.fastapi import BinaryRoute, add_binary_mode
 from binary_middleware.options import make_overrides
-from tests.routing.test_per_route import limit_holds, mode_of
+from tests.routing.effects import limit_holds, mode_of
 
 
 def length(data: Annotated[bytes, Body()]) -> int:

@@ -1,4 +1,4 @@
-"""Middleware between ours and an endpoint sees JSON, and what it makes of it holds for all."""
+"""Middleware inside ``BinaryMiddleware`` sees JSON, and its changes reach every client."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def echo_in_starlette(request: StarletteRequest) -> Response:
 
 
 class AsgiMiddleware:
-    """Reads the whole response as JSON, and sends what ``change`` makes of it."""
+    """Reads the whole response as JSON, and sends the result of ``change``."""
 
     def __init__(self, app: ASGIApp, change: Callable[[Any], Any], step: int = 2**16) -> None:
         self.app = app
@@ -117,7 +117,7 @@ def asgi_middleware(change: Callable[[Any], Any]) -> Middleware:
     return Middleware(AsgiMiddleware, change=change)
 
 
-def asgi_middleware_in_small_pieces(change: Callable[[Any], Any]) -> Middleware:
+def asgi_middleware_in_small_chunks(change: Callable[[Any], Any]) -> Middleware:
     return Middleware(AsgiMiddleware, change=change, step=7)
 
 
@@ -131,14 +131,14 @@ def closure(change: Callable[[Any], Any]) -> Middleware:
     return Middleware(make)
 
 
-MIDDLEWARE = [http_middleware, asgi_middleware, asgi_middleware_in_small_pieces, closure]
+MIDDLEWARE = [http_middleware, asgi_middleware, asgi_middleware_in_small_chunks, closure]
 
 
 def fastapi_app(middleware: list[Middleware], endpoint: Any = echo, **options: Any) -> ASGIApp:
     app = FastAPI(middleware=middleware)
     app.post("/")(endpoint)
     add_binary_mode(app, **options)
-    # ``add_binary_mode`` puts itself outside of what is there.
+    # ``add_binary_mode`` puts its middleware around the others.
     assert app.user_middleware[1:] == middleware
     return app
 
@@ -148,7 +148,7 @@ def fastapi_app_without_model(middleware: list[Middleware], **options: Any) -> A
 
 
 def fastapi_app_inside(middleware: list[Middleware], **options: Any) -> ASGIApp:
-    """The middleware is that of an app around the one with the endpoint."""
+    """Return an app whose middleware is around a mounted app with the endpoint."""
     inner = FastAPI()
     inner.post("/")(echo)
     add_binary_mode(inner)
@@ -205,7 +205,7 @@ def post(app: ASGIApp, document: Any = DOCUMENT, **headers: str) -> Any:
 
 @every_app
 @every_middleware
-def test_redaction_holds(build: Any, kind: Any) -> None:
+def test_redaction(build: Any, kind: Any) -> None:
     app = build([kind(lambda document: {**document, "password": "***"})])
     found = post(app)
     assert found["password"] == "***"
@@ -215,7 +215,7 @@ def test_redaction_holds(build: Any, kind: Any) -> None:
 
 @every_app
 @every_middleware
-def test_envelope_is_there(build: Any, kind: Any) -> None:
+def test_envelope(build: Any, kind: Any) -> None:
     found = post(build([kind(lambda document: {"data": document})]))
     assert same(found["data"]["array"], ARRAY)
     assert found["data"]["password"] == "secret"
@@ -223,8 +223,8 @@ def test_envelope_is_there(build: Any, kind: Any) -> None:
 
 @every_app
 @every_middleware
-def test_what_is_only_looked_at_arrives_as_it_was(build: Any, kind: Any) -> None:
-    """Bytes that are no text above all, which JSON itself could not carry."""
+def test_unchanged_documents_stay_exact(build: Any, kind: Any) -> None:
+    """For example bytes that are not UTF-8, which JSON cannot represent."""
     seen: list[Any] = []
 
     def look(document: Any) -> Any:
@@ -240,7 +240,7 @@ def test_what_is_only_looked_at_arrives_as_it_was(build: Any, kind: Any) -> None
 
 @every_app
 def test_stored_responses_are_json(build: Any) -> None:
-    """An idempotency store: the endpoint runs once, whoever asks again."""
+    """An idempotency store: the endpoint runs once for all repeated requests."""
     stored: dict[str, bytes] = {}
 
     async def store(request: Request, call_next: Any) -> Response:
@@ -262,7 +262,7 @@ def test_stored_responses_are_json(build: Any) -> None:
 
 @every_app
 @pytest.mark.parametrize("reads_response", [False, True])
-def test_body_that_was_read_is_the_document_all_the_same(build: Any, reads_response: bool) -> None:
+def test_a_body_that_was_read_is_still_exact(build: Any, reads_response: bool) -> None:
     seen: list[bytes] = []
 
     async def log(request: Request, call_next: Any) -> Response:
@@ -277,7 +277,7 @@ def test_body_that_was_read_is_the_document_all_the_same(build: Any, reads_respo
 
 
 class Replacing:
-    """Sends another body on its way than the one that came."""
+    """Replaces the body of a request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -298,15 +298,15 @@ class Replacing:
 
 
 @every_app
-def test_body_that_was_replaced_counts(build: Any) -> None:
+def test_a_replaced_body_is_used(build: Any) -> None:
     found = post(build([Middleware(Replacing)]))
     assert found["password"] == "replaced"
     assert same(found["array"], ARRAY)
     assert calls[0].raw == b"text"
 
 
-def test_signature_over_what_leaves_the_app() -> None:
-    """A digest in a header is that of the JSON, the same for each client."""
+def test_signature_of_the_response() -> None:
+    """The digest in a header is that of the JSON, for every client."""
 
     async def sign(request: Request, call_next: Any) -> Response:
         response = await call_next(request)
@@ -326,7 +326,7 @@ def test_signature_over_what_leaves_the_app() -> None:
 
 
 class Compressing:
-    """Compresses JSON, as other libraries do."""
+    """A compressing middleware of another library."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -343,12 +343,12 @@ class Compressing:
         await self.app(scope, receive, compress)
 
 
-def test_compressed_by_somebody_unknown() -> None:
+def test_compression_by_another_library() -> None:
     assert same(post(fastapi_app([Middleware(Compressing)])), DOCUMENT)
 
 
-def test_more_than_is_collected_of_a_stream(caplog: pytest.LogCaptureFixture) -> None:
-    """What comes through unchanged is compared as it passes, whatever its size."""
+def test_streams_over_max_response_size(caplog: pytest.LogCaptureFixture) -> None:
+    """An unchanged response is compared while it passes, whatever its size."""
     app = fastapi_app([http_middleware(lambda document: document)], max_response_size=1000)
     assert same(post(app), DOCUMENT)
     assert [record.name for record in caplog.records].count("binary_middleware") == 1
@@ -377,7 +377,7 @@ async def timing(request: Request, call_next: Any) -> Response:
 
 
 def _forms(middleware: list[Middleware], **options: Any) -> list[str]:
-    """In which form the response leaves the innermost of the middleware."""
+    """Return the media types of the responses that the innermost middleware sees."""
     forms = []
 
     class Noting(Timing):
@@ -395,7 +395,7 @@ def _forms(middleware: list[Middleware], **options: Any) -> list[str]:
     return forms
 
 
-def test_who_is_passed_by(caplog: pytest.LogCaptureFixture) -> None:
+def test_body_agnostic(caplog: pytest.LogCaptureFixture) -> None:
     own = [
         Middleware(CORSMiddleware, allow_origins=["*"]),
         Middleware(GZipMiddleware, minimum_size=10**9),
@@ -413,19 +413,19 @@ def test_who_is_passed_by(caplog: pytest.LogCaptureFixture) -> None:
     assert "body_agnostic" in messages[0]
 
 
-def test_named_is_a_class_not_its_subclasses() -> None:
+def test_body_agnostic_excludes_subclasses() -> None:
     class Signing(Timing):
         pass
 
     assert _forms([Middleware(Signing)], body_agnostic=[Timing]) == ["application/json"]
 
 
-def test_what_is_named_must_be_callable() -> None:
+def test_body_agnostic_must_be_callable() -> None:
     with pytest.raises(TypeError, match="body_agnostic"):
         BinaryMiddleware(Starlette(), body_agnostic=["Timing"])
 
 
-def test_route_that_is_added_while_the_app_runs_is_shown() -> None:
+def test_a_route_that_is_added_later_exchanges_json() -> None:
     app = fastapi_app([])
     assert same(post(app), DOCUMENT)
     seen: list[Any] = []
@@ -444,7 +444,7 @@ def test_route_that_is_added_while_the_app_runs_is_shown() -> None:
     assert seen[0]["password"] == "secret"
 
 
-def test_log_names_nobody_where_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_warning_without_object_lane_routes(caplog: pytest.LogCaptureFixture) -> None:
     app = FastAPI()
     app.add_middleware(Timing)
     app.add_middleware(BinaryMiddleware)

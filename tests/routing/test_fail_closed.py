@@ -1,4 +1,4 @@
-"""Options that restrict hold, whatever stands between the middleware and the route."""
+"""Options of an endpoint hold, whatever is between the middleware and the route."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
+from starlette.routing import Host, Route, Router, WebSocketRoute
 from starlette.testclient import TestClient
 
-from binary_middleware import BinaryMiddleware, RouteRule, binary_options, packb, unpackb
+from binary_middleware import BinaryMiddleware, binary_options, packb, unpackb
 from binary_middleware.fastapi import BinaryRoute, add_binary_mode
 from tests.asgi_app import MSGPACK
+from tests.routing.effects import closure
 
 ran: list[Any] = []
 
@@ -26,17 +27,8 @@ ran: list[Any] = []
 async def socket(websocket: Any) -> None: ...
 
 
-def closure(app: Any) -> Any:
-    """A middleware that does not say what it wraps."""
-
-    async def middleware(scope: Any, receive: Any, send: Any) -> None:
-        await app(scope, receive, send)
-
-    return middleware
-
-
 def copying(app: Any) -> Any:
-    """One that passes a copy of the scope on."""
+    """Return a middleware that passes on a copy of the scope."""
 
     async def middleware(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, "headers": list(scope["headers"])}, receive, send)
@@ -121,7 +113,7 @@ METHODS = ["GET", "POST"]
 def build_fastapi(kind: str, options: dict[str, Any], how: str) -> Any:
     app = FastAPI()
     if kind == "root path":
-        app.root_path = "/api"  # as the parameter of that name, which newer versions warn of
+        app.root_path = "/api"  # as by the argument, which newer versions deprecate
     if kind == "websocket":
         app.router.routes.append(WebSocketRoute("/e", socket))
     route_class = {"route_class": BinaryRoute} if how == "route" else {}
@@ -178,7 +170,7 @@ ARRAYS = packb([np.zeros(100_000, "u1"), {"a": [1] * 200}])
 CASES: dict[str, tuple[dict[str, Any], str, dict[str, str], bytes]] = {
     "JSON body": (REQUIRE, "POST", {"content-type": "application/json"}, b"1"),
     "malformed JSON type": (REQUIRE, "POST", {"content-type": "application/json; ="}, b"1"),
-    "JSON body, msgpack back": (
+    "JSON body, msgpack Accept": (
         REQUIRE,
         "POST",
         {"content-type": "application/json", **WANTS_MSGPACK},
@@ -235,8 +227,8 @@ def test_options_hold_behind_an_obstacle(make: str, case: str, kind: str) -> Non
     assert (free[0] >= 400) <= (free[3] == 0)
 
 
-def test_the_matrix_refuses_and_lets_pass() -> None:
-    """So that the comparison above is not of two errors, or of apps without options."""
+def test_outcomes_without_an_obstacle() -> None:
+    """The comparison above is not one of errors, or of apps without options."""
     statuses = {
         case: outcome(APPS["Starlette function"]("none", options), "none", method, headers, body)[0]
         for case, (options, method, headers, body) in CASES.items()
@@ -244,7 +236,7 @@ def test_the_matrix_refuses_and_lets_pass() -> None:
     assert statuses == {
         "JSON body": 415,
         "malformed JSON type": 415,
-        "JSON body, msgpack back": 415,
+        "JSON body, msgpack Accept": 415,
         "JSON Accept": 406,
         "any Accept": 200,
         "msgpack, JSON Accept": 406,
@@ -262,89 +254,7 @@ def test_the_matrix_refuses_and_lets_pass() -> None:
     }
 
 
-# -- what the resolver sees ------------------------------------------------------------------------
-
-
-def test_rules_know_the_root_path_that_the_app_sets() -> None:
-    app = FastAPI()
-    app.root_path = "/api"
-    app.get("/e")(lambda: 1)
-    sub = FastAPI()
-    sub.get("/e")(lambda: 1)
-    app.mount("/sub", sub)
-    rules = [RouteRule("/e", mode="require"), RouteRule("/sub/e", mode="require")]
-    client = TestClient(BinaryMiddleware(app, rules=rules))
-    for path in ("/api/e", "/e", "/api/sub/e"):
-        assert client.get(path, headers={"accept": "application/json"}).status_code == 406, path
-
-
-def test_the_document_is_found_under_the_root_path_that_the_app_sets() -> None:
-    app = FastAPI()
-    app.root_path = "/api"
-
-    @app.post("/e")
-    def endpoint(a: dict[str, int]) -> int:
-        return 1
-
-    wrapped = BinaryMiddleware(app, openapi_path="/openapi.json", mode="require")
-    document = TestClient(wrapped).get("/api/openapi.json").json()
-    content = document["paths"]["/e"]["post"]["requestBody"]["content"]
-    assert "application/msgpack" in content
-
-
-@pytest.mark.parametrize("methods", [["GET"], ["get", "post"], ["HEAD"]])
-def test_rules_for_get_hold_for_head(methods: list[str]) -> None:
-    rule = RouteRule("/e", methods=methods, mode="require")
-    app = BinaryMiddleware(Starlette(routes=[Route("/e", respond)]), rules=[rule])
-    headers = {"accept": "application/json"}
-    assert TestClient(app).head("/e", headers=headers).status_code == 406
-    expected = 200 if methods == ["HEAD"] else 406
-    assert TestClient(app).get("/e", headers=headers).status_code == expected
-
-
-@pytest.mark.parametrize("has_head", [False, True])
-def test_options_of_the_method_get_hold_for_head(has_head: bool) -> None:
-    class Endpoint(HTTPEndpoint):
-        @binary_options(mode="require")
-        async def get(self, request: Request) -> Response:
-            return await respond(request)
-
-    if has_head:
-        Endpoint.head = lambda self, request: Response()  # type: ignore[attr-defined]
-    for middleware in ([], [Middleware(closure)]):
-        app = Starlette(
-            routes=[Route("/e", Endpoint)], middleware=[Middleware(BinaryMiddleware), *middleware]
-        )
-        response = TestClient(app).head("/e", headers={"accept": "application/json"})
-        assert response.status_code == (200 if has_head else 406)
-
-
-def test_hosts_have_options_of_their_own() -> None:
-    def route(mode: str) -> Route:
-        return Route("/e", starlette_function({"mode": mode}))
-
-    app = Starlette(
-        routes=[
-            Host("a.example", Router([route("require")])),
-            Mount("/m", routes=[Host("b.example", Router([route("off")]))]),
-            route("negotiate"),
-        ]
-    )
-    resolver = BinaryMiddleware(app).resolver
-    assert resolver.layers("/e", "GET") == ((), (("mode", "negotiate"),))
-    client = TestClient(BinaryMiddleware(app))
-    for host, path, expected in (
-        ("a.example", "/e", (406, "application/msgpack")),
-        ("b.example", "/e", (200, "application/msgpack")),
-        ("b.example", "/m/e", (200, "application/json")),
-    ):
-        url = f"http://{host}{path}"
-        status = client.get(url, headers={"accept": "application/json"}).status_code
-        response = client.get(url, headers=WANTS_MSGPACK)
-        assert (status, response.headers["content-type"]) == expected, url
-
-
-# -- what only the route can see -------------------------------------------------------------------
+# -- checks by the endpoint itself -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [starlette_function, starlette_class, starlette_method])
@@ -377,7 +287,7 @@ def test_require_without_any_middleware_in_fastapi() -> None:
 
 @pytest.mark.parametrize("body", ["announced", "chunked"])
 def test_a_limit_holds_before_the_body_is_read(body: str) -> None:
-    """Not only after it was read under a larger limit: memory is what it is about."""
+    """It is a limit on memory, so a body must not be read under a larger limit first."""
     app = FastAPI()
     app.add_api_route("/e", fastapi_endpoint({"max_body_size": 10}), methods=METHODS)
     app.add_middleware(closure)
@@ -409,7 +319,7 @@ def test_a_limit_holds_before_the_body_is_read(body: str) -> None:
 
 
 def reading(app: Any) -> Any:
-    """A middleware that has read the body before the route is found, and copies the scope."""
+    """Return a middleware that reads the body before routing, and copies the scope."""
 
     async def middleware(scope: Any, receive: Any, send: Any) -> None:
         message = await receive()
@@ -437,7 +347,7 @@ READ_BEFORE: list[tuple[dict[str, Any], bytes, dict[str, str], int]] = [
 
 @pytest.mark.parametrize(("options", "body", "headers", "status"), READ_BEFORE)
 @pytest.mark.parametrize("kind", ["FastAPI", "BinaryRoute", "function", "class", "method"])
-def test_options_hold_where_the_body_was_read_before(
+def test_options_hold_after_the_body_was_read(
     kind: str, options: dict[str, Any], body: bytes, headers: dict[str, str], status: int
 ) -> None:
     app: Any
@@ -465,7 +375,7 @@ def test_options_hold_where_the_body_was_read_before(
 
 @pytest.mark.parametrize("passes_json", [False, True])
 def test_a_decorator_above_that_of_the_route(passes_json: bool) -> None:
-    """The route has the bare function: the middleware looks as the body is read, or at the end."""
+    """The route has the original function: the middleware checks at the body or the response."""
     app = FastAPI()
 
     @binary_options(mode="require")
@@ -486,8 +396,8 @@ def test_a_decorator_above_that_of_the_route(passes_json: bool) -> None:
     assert unpackb(client.post("/e", content=packb(1), headers=MSGPACK).content) == 1
 
 
-def test_other_places_for_a_request() -> None:
-    """FastAPI endpoints with a request, keywords or a generator of their own."""
+def test_signatures_of_endpoints() -> None:
+    """FastAPI endpoints with a request, keywords or a generator."""
     app = FastAPI()
 
     @app.post("/request")
