@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ValidationError
-from starlette.types import ASGIApp
+from starlette.routing import Router
 
 from binary_middleware._http.negotiation import Mode
 from binary_middleware._routing.rules import RouteRule
@@ -80,10 +80,7 @@ class Settings(Options):
         Raises:
             ValueError: An option or a rule is wrong.
         """
-        BinaryMiddleware(_no_app, keep_memory=False, **self.arguments())
-
-
-_no_app: ASGIApp = None  # type: ignore[assignment]
+        BinaryMiddleware(Router(), keep_memory=False, **self.arguments())
 
 
 def load_settings(path: Path, given: dict[str, Any]) -> Settings:
