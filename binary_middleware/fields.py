@@ -25,10 +25,10 @@ import binascii
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
 from pydantic import (
@@ -195,15 +195,22 @@ def _check_structured(dtype: np.dtype[Any]) -> None:
     budget = _Budget()
     if _parse_descr(descr, budget) != dtype:
         raise ValueError("this structured dtype is not supported: its descr describes another one")
+    layout = tuple(_iter_parts(dtype, 0, (), ()))
     fields = MAX_DTYPE_FIELDS - budget.fields
     size = 512 * (fields + 1) + 8 * (MAX_FIELD_NAMES - budget.characters)
-    if sum([*_DESCRIBED.values()]) + size > MAX_DESCRIBED_SIZE:
+    if size + sum(known.size for known in [*_DESCRIBED.values()]) > MAX_DESCRIBED_SIZE:
         _DESCRIBED.clear()
-    _DESCRIBED[dtype] = size
+    _DESCRIBED[dtype] = _Described(size, layout)
 
 
-_DESCRIBED: Final[dict[np.dtype[Any], int]] = {}
-"""Structured dtypes that their ``descr`` describes, each with its approximate size in bytes."""
+class _Described(NamedTuple):
+    size: int
+    """In bytes, approximately."""
+    layout: tuple[_Part, ...]
+
+
+_DESCRIBED: Final[dict[np.dtype[Any], _Described]] = {}
+"""Structured dtypes that their ``descr`` describes."""
 
 _UNORDERED_FIELDS: Final = (
     "structured dtypes with overlapping or unordered fields are not supported"
@@ -370,9 +377,9 @@ def from_buffer(data: Any, dtype: np.dtype[Any], shape: object) -> np.ndarray[An
     except (ValueError, TypeError, OverflowError) as exc:
         raise ValueError(f"not an array: {shorten(str(exc))}") from exc
     if nbytes and dtype.char in _MAY_HOLD_GAPS_OR_TEXT:
-        for kind, part in _gaps_and_texts(_rows_of_bytes(array), dtype):
-            if kind == "text":
-                _check_characters(part)
+        for part in _layout(dtype):
+            if part.kind == "text":
+                _check_characters(part.view(data, dtype.itemsize, count))
     return array
 
 
@@ -395,74 +402,87 @@ def to_buffer(array: np.ndarray[Any, Any]) -> memoryview:
     dtype = array.dtype
     if dtype.char not in _MAY_HOLD_GAPS_OR_TEXT:
         return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    layout = _layout(dtype)
+    has_gaps = any(part.kind == "gap" for part in layout)
     items = array.view(f"V{dtype.itemsize}")  # which are copied whole, not field by field
-    items = np.array(items, order="C", copy=True if _has_gaps(dtype) else None, subok=False)
-    data = _rows_of_bytes(items)
-    for kind, part in _gaps_and_texts(data, dtype):
-        if kind == "gap":
-            part[...] = 0
+    items = np.array(items, order="C", copy=True if has_gaps else None, subok=False)
+    data = items.reshape(-1).view(np.uint8)
+    for part in layout:
+        view = part.view(data, dtype.itemsize, array.size)
+        if part.kind == "gap":
+            view[...] = np.zeros((), view.dtype)
         else:
-            _check_characters(part)
-    return data.reshape(-1).data
+            _check_characters(view)
+    return data.data
 
 
-def _rows_of_bytes(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """View a contiguous array as bytes, one row per item."""
-    return array.view(f"V{array.itemsize}").reshape(-1, 1).view(np.uint8)
+class _Part(NamedTuple):
+    """The same part of each item of an array: bytes of no value, or the characters of a text."""
+
+    kind: Literal["gap", "text"]
+    dtype: str
+    offset: int
+    """In bytes from the beginning of an item."""
+    shape: tuple[int, ...] = ()
+    """How often it is in an item: the sizes of the subarrays that hold it."""
+    strides: tuple[int, ...] = ()
+
+    def view(self, data: Any, itemsize: int, count: int) -> np.ndarray[Any, Any]:
+        """View the part in the bytes of ``count`` items."""
+        strides = (itemsize, *self.strides)
+        return np.ndarray((count, *self.shape), self.dtype, data, self.offset, strides)
 
 
-def _has_gaps(dtype: np.dtype[Any]) -> bool:
-    """Return whether an item has bytes that belong to no value."""
-    if dtype.subdtype is not None:
-        base, shape = dtype.subdtype
-        return math.prod(shape) * base.itemsize < dtype.itemsize or _has_gaps(base)
+def _layout(dtype: np.dtype[Any]) -> Sequence[_Part]:
     if dtype.names is None:
-        return dtype.type in _LONGDOUBLES and _LONGDOUBLE_PADDING > 0
-    fields = [dtype[name] for name in dtype.names]
-    used = sum(field.itemsize for field in fields)
-    return used < dtype.itemsize or any(map(_has_gaps, fields))
+        return _layout_without_fields(dtype)
+    described = _DESCRIBED.get(dtype)
+    return [*_iter_parts(dtype, 0, (), ())] if described is None else described.layout
 
 
-def _gaps_and_texts(
-    data: np.ndarray[Any, Any], dtype: np.dtype[Any]
-) -> Iterator[tuple[Literal["gap", "text"], np.ndarray[Any, Any]]]:
-    """View the gaps of items as bytes, and their texts as code points.
+@lru_cache(maxsize=256)
+def _layout_without_fields(dtype: np.dtype[Any]) -> Sequence[_Part]:
+    return [*_iter_parts(dtype, 0, (), ())]
 
-    Args:
-        data: bytes, whose last axis is one item.
-        dtype: the dtype of the items.
+
+def _iter_parts(
+    dtype: np.dtype[Any], start: int, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> Iterator[_Part]:
+    """Yield the gaps and texts of a field at an offset, in subarrays of a shape and strides.
 
     Raises:
         ValueError: fields overlap, or are not in the order of their offsets.
     """
+
+    def gap(begin: int, end: int) -> Iterator[_Part]:
+        if begin < end:
+            yield _Part("gap", f"V{end - begin}", start + begin, shape, strides)
+
     if dtype.subdtype is not None:
-        dtype, shape = dtype.subdtype
-        count = math.prod(shape)
-        end = count * dtype.itemsize
-        if end < data.shape[-1]:  # numpy's promotion packs the elements, and keeps the size
-            yield "gap", data[..., end:]
-        data = data[..., :end].reshape(*data.shape[:-1], count, dtype.itemsize)
-    if dtype.names is not None:
+        base, sizes = dtype.subdtype
+        count = math.prod(sizes)
+        # numpy's promotion may pack the elements and keep the size.
+        yield from gap(count * base.itemsize, dtype.itemsize)
+        yield from _iter_parts(base, start, (*shape, count), (*strides, base.itemsize))
+    elif dtype.names is not None:
         end = 0
         fields: Any = dtype.fields
-        for name in dtype.names:
-            field, offset = fields[name][:2]
+        for field, offset, *_ in map(fields.get, dtype.names):
             if offset < end:
                 raise ValueError(_UNORDERED_FIELDS)
-            if offset > end:
-                yield "gap", data[..., end:offset]
-            end = offset + field.itemsize
+            yield from gap(end, offset)
             if field.itemsize and field.char in _MAY_HOLD_GAPS_OR_TEXT:
-                yield from _gaps_and_texts(data[..., offset:end], field)
-        if end < dtype.itemsize:
-            yield "gap", data[..., end:]
+                yield from _iter_parts(field, start + offset, shape, strides)
+            end = offset + field.itemsize
+        yield from gap(end, dtype.itemsize)
     elif dtype.kind == "U" and dtype.itemsize:
-        yield "text", data.view(">u4" if dtype.str.startswith(">") else "<u4")
+        codes = ">u4" if dtype.str.startswith(">") else "<u4"
+        yield _Part("text", codes, start, (*shape, dtype.itemsize // 4), (*strides, 4))
     elif dtype.type in _LONGDOUBLES and _LONGDOUBLE_PADDING:
         size = np.dtype(np.longdouble).itemsize
-        data = data.reshape(*data.shape[:-1], dtype.itemsize // size, size)
-        start = size - _LONGDOUBLE_PADDING if dtype.isnative else 0
-        yield "gap", data[..., start : start + _LONGDOUBLE_PADDING]
+        for end in range(size, dtype.itemsize + 1, size):
+            begin = end - _LONGDOUBLE_PADDING if dtype.isnative else end - size
+            yield from gap(begin, begin + _LONGDOUBLE_PADDING)
 
 
 def _check_characters(codes: np.ndarray[Any, Any]) -> None:

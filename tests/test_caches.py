@@ -24,6 +24,7 @@ BY_CLIENTS = {
     "fields._DESCRIBED": "dtypes, with their sizes: 4 MiB in all",
     "fields._parse_plain": "256 names that a pattern has matched; refusals are not kept",
     "fields._is_builtin": "256 dtypes without fields",
+    "fields._layout_without_fields": "256 dtypes without fields",
     "_http.media_types._parse_media_type": "1,024 media types of at most 256 characters",
     "_http.negotiation.Negotiator.__init__.self._plans": "1,024 pairs of headers, 512 bytes each",
     "openapi._middleware.DocumentCompletion.__init__.self._complete": "4 documents of the app",
