@@ -121,13 +121,10 @@ class ArraySpec:
         )
 
     def __repr__(self) -> str:
-        settings = self._settings()
-        parts = [repr(size) for size in self.shape] if self.shape else []
-        parts += [
-            f"{name}={value!r}"
-            for name, value in settings.items()
-            if name != "shape" or not self.shape
-        ]
+        parts = [*map(repr, self.shape or ())]
+        for name, value in self._settings().items():
+            if name != "shape" or not value:
+                parts.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def _settings(self) -> dict[str, Any]:

@@ -15,9 +15,9 @@ POINT = np.dtype([("x", "<f4"), ("id", "<i8")])
 MISMATCH = "Input should be an array of the declared "
 
 
-def adapter(array: ArraySpec, kind: Any = np.ndarray) -> TypeAdapter[Any]:
-    return TypeAdapter(Annotated[kind, array])
+def adapter(spec: ArraySpec, kind: Any = np.ndarray) -> TypeAdapter[Any]:
+    return TypeAdapter(Annotated[kind, spec])
 
 
-def refusal(array: ArraySpec, value: Any, kind: Any = np.ndarray) -> Mapping[str, Any]:
-    return error_of(lambda: adapter(array, kind).validate_python(value))
+def refusal(spec: ArraySpec, value: Any, kind: Any = np.ndarray) -> Mapping[str, Any]:
+    return error_of(lambda: adapter(spec, kind).validate_python(value))

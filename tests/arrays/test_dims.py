@@ -16,7 +16,7 @@ from tests.arrays.adapters import MISMATCH, adapter, refusal
 
 
 @pytest.mark.parametrize(
-    ("array", "accepted", "refused"),
+    ("spec", "accepted", "refused"),
     [
         (ArraySpec(), [(), (0,), (2, 3), (1,) * 64], []),
         (ArraySpec(shape=()), [()], [(1,), (0,)]),
@@ -31,14 +31,14 @@ from tests.arrays.adapters import MISMATCH, adapter, refusal
     ],
     ids=lambda value: value.bind(np.ndarray).expected if isinstance(value, ArraySpec) else "",
 )
-def test_shapes(array: ArraySpec, accepted: list[Any], refused: list[Any]) -> None:
+def test_shapes(spec: ArraySpec, accepted: list[Any], refused: list[Any]) -> None:
     for shape in accepted:
-        assert adapter(array).validate_python(np.zeros(shape)).shape == shape
+        assert adapter(spec).validate_python(np.zeros(shape)).shape == shape
     for shape in refused:
-        error = refusal(array, np.zeros(shape))
+        error = refusal(spec, np.zeros(shape))
         assert error["type"] == "array_shape"
         assert error["msg"] == (
-            f"{MISMATCH}shape: expected {array.bind(np.ndarray).expected}, got float64 {shape}"
+            f"{MISMATCH}shape: expected {spec.bind(np.ndarray).expected}, got float64 {shape}"
         )
 
 

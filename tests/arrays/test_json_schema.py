@@ -53,16 +53,16 @@ SCHEMAS: list[tuple[Any, ArraySpec]] = [
 
 
 @pytest.mark.parametrize(
-    ("kind", "array"), SCHEMAS, ids=[array.bind(kind).expected for kind, array in SCHEMAS]
+    ("kind", "spec"), SCHEMAS, ids=[spec.bind(kind).expected for kind, spec in SCHEMAS]
 )
-def test_schemas_are_valid_and_their_examples_round_trip(kind: Any, array: ArraySpec) -> None:
-    field = adapter(array, kind)
+def test_schemas_are_valid_and_their_examples_round_trip(kind: Any, spec: ArraySpec) -> None:
+    field = adapter(spec, kind)
     schemas = {mode: field.json_schema(mode=mode) for mode in ("validation", "serialization")}
     for schema in schemas.values():
         jsonschema.Draft202012Validator.check_schema(schema)
-        assert schema["description"] == array.bind(kind).expected
+        assert schema["description"] == spec.bind(kind).expected
     examples = schemas["validation"]["examples"]
-    assert len(examples) == 2 if array.accept_lists and "complex" not in str(kind) else 1
+    assert len(examples) == 2 if spec.accept_lists and "complex" not in str(kind) else 1
     for example in examples:
         jsonschema.validate(example, schemas["validation"])
         value = field.validate_json(json.dumps(example))
@@ -99,7 +99,7 @@ def test_schema_in_full() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "array", "mode", "dtype"),
+    ("kind", "spec", "mode", "dtype"),
     [
         (NDArray[np.float32], ArraySpec(), "validation", {"const": "float32"}),
         (
@@ -130,8 +130,8 @@ def test_schema_in_full() -> None:
         ),
     ],
 )
-def test_schema_of_the_dtype(kind: Any, array: ArraySpec, mode: Any, dtype: Any) -> None:
-    schema = adapter(array, kind).json_schema(mode=mode)
+def test_schema_of_the_dtype(kind: Any, spec: ArraySpec, mode: Any, dtype: Any) -> None:
+    schema = adapter(spec, kind).json_schema(mode=mode)
     assert schema["properties"]["dtype"] == {"type": "string"} | dtype
 
 
