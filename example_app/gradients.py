@@ -1,7 +1,7 @@
 """The gradient of a picture as a service of its own: ``uvicorn example_app.gradients:app``.
 
-The app computes gradients itself unless ``GRADIENTS_URL`` in its environment says where this
-service is; then it calls that. Both ends share the declaration.
+The app computes gradients itself unless ``GRADIENTS_URL`` in its environment is the URL of this
+service; then it calls that. Both ends share the contract.
 """
 
 import os
@@ -13,14 +13,14 @@ from fastapi import FastAPI
 from numpy.typing import NDArray
 
 from binary_middleware.arrays import ArraySpec
-from binary_middleware.remote import Service, idempotent
+from binary_middleware.remote import Connection, connect, idempotent, serve
 
 from . import images
 
 GREY_LEVELS = Annotated[NDArray[np.float32], ArraySpec("height", "width")]
 
 
-class Gradients(Service, Protocol):
+class Gradients(Protocol):
     """How steeply pictures change."""
 
     @idempotent
@@ -30,7 +30,7 @@ class Gradients(Service, Protocol):
 
 
 class GradientsHere(Gradients):
-    """Computes in this process."""
+    """The implementation, in this process."""
 
     def magnitude(self, luminance: GREY_LEVELS, sigma: float) -> GREY_LEVELS:
         """See ``images.gradient_magnitude``."""
@@ -38,17 +38,22 @@ class GradientsHere(Gradients):
 
 
 @cache
+def connection_to(url: str) -> Connection[Gradients]:
+    """Return the connections to the service at a URL."""
+    return connect(Gradients, url)
+
+
 def gradients() -> Gradients:
-    """Whoever computes gradients for this process, by its environment."""
+    """Return the service at ``GRADIENTS_URL``, otherwise the implementation in this process."""
     url = os.environ.get("GRADIENTS_URL")
-    return Gradients.connect(url) if url else GradientsHere()
+    return connection_to(url).stub if url else GradientsHere()
 
 
 app = FastAPI(title="Gradients")
-Gradients.serve(app, GradientsHere())
+serve(app, Gradients, GradientsHere())
 
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Say that the service is up."""
+    """Report that the service is up."""
     return {"status": "ok"}

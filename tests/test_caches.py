@@ -49,7 +49,7 @@ BY_THE_APP = {
     "options.BinaryOptions.negotiator": "one value",
     "options.BinaryOptions.offer": "one value",
     "options.differing_options": "sets of options that the app set",
-    "remote._stubs._Shared.__init__.self._clients": "the two clients of a stub, binary and JSON",
+    "remote._stubs.Connection.__init__.self._clients": "the two clients of a stub, binary and JSON",
     "_routing.resolver.Resolver._routes": "one value",
     "_routing.resolver.Resolver.is_uniform": "one value",
     "_pydantic.serializer.DocumentSerializer._serializer_with_times": "types of the app",

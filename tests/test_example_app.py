@@ -21,12 +21,13 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from binary_middleware import packb
+from binary_middleware.remote import serve
 from example_app import digits, images, sounds
 from example_app.app import app
 from example_app.chord import A_MAJOR, chord_wav
 from example_app.demo import BinaryMode, Body, JsonMode, Mode, exchange, first_difference
 from example_app.demo import planned_calls as demo_calls
-from example_app.gradients import Gradients, GradientsHere, gradients
+from example_app.gradients import Gradients, GradientsHere, connection_to
 from example_app.server import ServerError, running_server
 from tests.serving import serving
 
@@ -530,7 +531,7 @@ def test_gradients_come_from_another_process(monkeypatch: pytest.MonkeyPatch) ->
         response: Response = await call_next(request)
         return response
 
-    Gradients.serve(service, GradientsHere())
+    serve(service, Gradients, GradientsHere())
     picture = (resources.files("sklearn.datasets.images") / "china.jpg").read_bytes()
     with TestClient(app) as client:
         body = packb({"image": picture, "sigma": 2.0})
@@ -538,12 +539,8 @@ def test_gradients_come_from_another_process(monkeypatch: pytest.MonkeyPatch) ->
         here = client.post("/images/edges", content=body, headers=headers)
         with serving(service) as url:
             monkeypatch.setenv("GRADIENTS_URL", url)
-            gradients.cache_clear()
-            try:
-                with gradients():  # closes its connections
-                    there = client.post("/images/edges", content=body, headers=headers)
-            finally:
-                gradients.cache_clear()
+            there = client.post("/images/edges", content=body, headers=headers)
+            connection_to(url).close()
     assert calls == ["/magnitude application/msgpack"]
     assert there.status_code == 200
     assert there.content == here.content

@@ -6,6 +6,7 @@ A call is prepared here, sent by its client, and its response is turned into the
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict
 
@@ -23,8 +24,9 @@ from binary_middleware.client._result_types import ResultType
 from binary_middleware.client._transfer import Download, ProgressCallback, Upload
 from binary_middleware.errors import EncodeError
 from binary_middleware.formats import FORMAT
+from binary_middleware.formats.base import Buffer
 from binary_middleware.formats.json import dump_json
-from binary_middleware.formats.msgpack import Dialect, pack_buffers
+from binary_middleware.formats.msgpack import Dialect
 from binary_middleware.options import Arrays
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Call(NamedTuple):
     """Arguments of ``send`` beside the request."""
     progress: ProgressCallback | None
     """Called for each slice of the download."""
-    form: Literal["msgpack", "json"] | None
+    form: Literal["binary", "json"] | None
     """How the body is written; ``None`` without a body."""
     result_type: ResultType
 
@@ -87,10 +89,8 @@ class ClientCore:
         parsed = parse_media_type(media_type)
         if parsed is None:
             raise ValueError(f"media_type: {media_type!r} is not a media type")
-        if arrays not in (None, "numpy", "map"):
-            raise ValueError(f"arrays must be 'numpy', 'map' or None, got {arrays!r}")
-        if dialect not in ("plain", "chains"):
-            raise ValueError(f"dialect must be 'plain' or 'chains', got {dialect!r}")
+        parameters = {"arrays": "numpy" if arrays is None else arrays, "dialect": dialect}
+        FORMAT.check_parameters(parameters)
         if fallback not in (None, "json"):
             raise ValueError(f"fallback must be 'json' or None, got {fallback!r}")
         check_sizes(max_response_size=max_response_size, max_structure_size=max_structure_size)
@@ -107,13 +107,13 @@ class ClientCore:
         self.http = client
         self.progress = progress
         self._media_type = media_type
-        self._arrays = arrays
-        self._dialect = dialect
+        self._variant = FORMAT.variant(media_type, {}, parameters)
         self._fallback = fallback
         self._is_json = parsed.is_json
         self._accept = _accept(media_type, arrays, is_json=parsed.is_json)
-        own = () if parsed.is_json else (parsed.essence,)
-        binary_types = (*FORMAT.media_types, *own, FORMAT.suffix)
+        binary_types = (*FORMAT.media_types, FORMAT.suffix)
+        if not parsed.is_json:
+            binary_types += (parsed.essence,)
         self._reader = ResponseReader(self._package, binary_types, max_structure_size)
         # Whether a server has binary mode, as far as its responses tell. Threads may share it.
         self._has_binary_mode: dict[Origin, bool] = {}
@@ -138,9 +138,9 @@ class ClientCore:
         headers.setdefault("Accept", self._accept)
         form = None if document is NO_DOCUMENT else self._form_for(url)
         if form is not None:
-            if form == "msgpack" or self._is_json:
+            if form == "binary" or self._is_json:
                 headers.setdefault("Content-Type", self._media_type)
-            else:  # a Content-Type of the caller's is for msgpack
+            else:  # a Content-Type of the caller's is for binary mode
                 headers["Content-Type"] = JSON
             upload = self._upload(self._encode(document, form), progress)
             headers["Content-Length"] = str(upload.length)
@@ -150,17 +150,17 @@ class ClientCore:
         self._limit.attach(request)
         return Call(request, send_options, progress, form, result_type)
 
-    def _form_for(self, url: Url) -> Literal["msgpack", "json"]:
+    def _form_for(self, url: Url) -> Literal["binary", "json"]:
         if self._is_json:
             return "json"
         if self._fallback is None:
-            return "msgpack"
+            return "binary"
         origin = _origin(self.http.build_request("POST", url))
-        return "msgpack" if self._has_binary_mode.get(origin) else "json"
+        return "binary" if self._has_binary_mode.get(origin) else "json"
 
-    def _encode(self, document: Any, form: str) -> list[bytes | memoryview]:
-        if form == "msgpack":
-            return pack_buffers(document, arrays=self._arrays or "numpy", dialect=self._dialect)
+    def _encode(self, document: Any, form: str) -> Sequence[Buffer]:
+        if form == "binary":
+            return FORMAT.encode(document, self._variant)
         if self._is_json:
             return [dump_json(document)]
         try:
@@ -211,7 +211,7 @@ class ClientCore:
                 return _REFUSES_JSON
             self._has_binary_mode.setdefault(origin, True)
             return ""
-        if call.form != "msgpack" or status not in _MAY_REFUSE_MSGPACK:
+        if call.form != "binary" or status not in _MAY_REFUSE_MSGPACK:
             return ""
         if status != 415 and _varies_by_accept(response):  # an error of the endpoint's
             return ""

@@ -18,8 +18,9 @@ from binary_middleware.client._error_text import MAX_TEXT_LENGTH, decode_text, d
 from binary_middleware.client._httpx import translated_errors
 from binary_middleware.client._limits import json_structure_size
 from binary_middleware.errors import BinaryError, LimitExceeded
+from binary_middleware.formats import FORMAT
+from binary_middleware.formats.base import MAX_DEPTH, DocumentFacts, Limits
 from binary_middleware.formats.json import from_json
-from binary_middleware.formats.msgpack import MAX_DEPTH, DocumentFacts, unpack_body
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -43,11 +44,11 @@ class Result(NamedTuple, Generic[T]):
 
 
 class ResponseReader:
-    """Reads responses in msgpack, in JSON and of other types.
+    """Reads responses in binary mode, in JSON and of other types.
 
     Args:
         package: httpx or httpx2, whose exceptions are raised.
-        binary_types: the media types of msgpack, and the suffix of others, ``+msgpack``.
+        binary_types: the media types of binary mode, suffixes among them.
         max_structure_size: limit in bytes, ``None`` for no limit.
     """
 
@@ -59,12 +60,12 @@ class ResponseReader:
         self._max_structure_size = sys.maxsize if max_structure_size is None else max_structure_size
 
     def proves_binary_mode(self, response: Response) -> bool:
-        """Return whether a response is msgpack or says that its server accepts msgpack.
+        """Return whether a response is in binary mode, or says that its server accepts that.
 
         It does so with ``Accept``, as for a 415 (RFC 9110 §12.5.1 and §15.5.16), or ``Accept-Post``
         (W3C LDP §7.1). ``Vary: Accept`` is no proof, because other servers negotiate, too.
         """
-        if self._form(response) == "msgpack":
+        if self._form(response) == "binary":
             return True
         accepted = [response.headers.get(name, "") for name in ("accept", "accept-post")]
         return names_binary(parse_accept(accepted), self._binary_types)
@@ -78,7 +79,7 @@ class ResponseReader:
         """
         response = download.response
         body, form = download.body(), self._form(response)
-        if len(body) and form not in ("msgpack", "json"):
+        if len(body) and form not in ("binary", "json"):
             if not result_type.accepts_bytes:
                 raise self._error(
                     response, f"the response is {form[:100] or 'unlabelled'}, not msgpack or JSON"
@@ -103,7 +104,7 @@ class ResponseReader:
         response, form = download.response, self._form(download.response)
         problem = None
         with contextlib.suppress(BinaryError, MemoryError):
-            if form in ("msgpack", "json"):
+            if form in ("binary", "json"):
                 problem, _ = self._decode(download.body(), form)
         text = describe(_beginning(response) if form == "text/plain" else problem)
         try:
@@ -115,12 +116,12 @@ class ResponseReader:
         return cast(Exception, error)
 
     def _form(self, response: Response) -> str:
-        """Return ``"msgpack"``, ``"json"`` or another media type; an empty string for none."""
+        """Return ``"binary"``, ``"json"`` or another media type; an empty string for none."""
         media_type = parse_media_type(response.headers.get("content-type", ""))
         if media_type is None:
             return ""
         if is_binary(media_type.essence, self._binary_types):
-            return "msgpack"
+            return "binary"
         return "json" if media_type.is_json else media_type.essence
 
     def _decode(self, body: np.ndarray[Any, Any], form: str) -> tuple[Any, DocumentFacts]:
@@ -133,8 +134,8 @@ class ResponseReader:
         if not len(body):
             return None, DocumentFacts(0, False, False, limit)
         if form != "json":
-            unpacked = unpack_body(body, limit, is_owned=True, max_depth=MAX_DEPTH)
-            return unpacked.document, unpacked.facts
+            decoded = FORMAT.decode(body, Limits(limit, MAX_DEPTH), is_owned=True)
+            return decoded.document, decoded.facts
         text = body.tobytes()
         if len(text) > limit and json_structure_size(text) > limit:
             raise LimitExceeded(

@@ -13,7 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from binary_middleware._validation.validator import DocumentValidator
 from binary_middleware.fields import as_ndarray, from_map
-from binary_middleware.formats.msgpack import DocumentFacts
+from binary_middleware.formats.base import DocumentFacts
 
 UNIONS: Final = (Union, types.UnionType)
 """The origins of ``Union[A, B]`` and of ``A | B``."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from binary_middleware._asgi.sending import slices
 from binary_middleware.client._limits import announced_length
+from binary_middleware.formats.base import Buffer
 
 
 class TransferProgress(NamedTuple):
@@ -35,9 +36,7 @@ class Upload:
         progress: called for each slice that was sent.
     """
 
-    def __init__(
-        self, buffers: Sequence[bytes | memoryview], progress: ProgressCallback | None
-    ) -> None:
+    def __init__(self, buffers: Sequence[Buffer], progress: ProgressCallback | None) -> None:
         self.length = sum(map(len, buffers))
         self._buffers = buffers
         self._progress = progress

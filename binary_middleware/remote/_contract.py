@@ -1,4 +1,4 @@
-"""What a class declares: the methods of a service, their arguments and results."""
+"""Contracts: classes whose methods, with their annotations, are those of a service."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from binary_middleware.client._result_types import UNIONS, replace_types
 from binary_middleware.fields import BinaryBytes
 
 _IDEMPOTENT: Final = "__idempotent__"
-_TAKEN: Final = ("connect", "serve")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Contract(Protocol[T_co]):
+    """Any class; unlike ``type[T]``, to mypy also one that is abstract or a protocol."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> T_co: ...
 
 
 def idempotent(method: Function) -> Function:
-    """Declare that a method may be called again when it is not known whether a call got through.
+    """Mark a method that may be called again if it is unknown whether a call got through.
 
-    That is what HTTP calls idempotent (RFC 9110 §9.2.2): several calls do what one does.
+    In HTTP, requests are idempotent if several have the effect of one (RFC 9110 §9.2.2).
     """
     setattr(method, _IDEMPOTENT, True)
     return method
@@ -28,29 +34,26 @@ def idempotent(method: Function) -> Function:
 
 @dataclass(frozen=True)
 class Method:
-    """One method of a service.
-
-    Attributes:
-        name: the last part of its path, too.
-        signature: its parameters without ``self``, annotations resolved.
-        returns: the type of its result.
-        is_async: whether it is declared with ``async def``.
-        is_idempotent: whether it may be called again at any time.
-        description: its docstring.
-    """
+    """One method of a contract."""
 
     name: str
+    """Its name, which is also the last part of its path."""
     signature: inspect.Signature
+    """Its parameters without ``self``, annotations resolved."""
     returns: Any
+    """The type of its result."""
     is_async: bool
+    """Whether it is declared with ``async def``."""
     is_idempotent: bool
+    """Whether it may be called again at any time."""
     description: str | None
+    """Its docstring."""
 
-    def arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The body of a call: its arguments by name. Defaults are left to the server.
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the body of a call: its arguments by name. Defaults are left to the server.
 
         Raises:
-            TypeError: an argument is missing, unknown, or there twice.
+            TypeError: an argument is missing, unknown, or given twice.
         """
         try:
             return dict(self.signature.bind(*args, **kwargs).arguments)
@@ -58,44 +61,43 @@ class Method:
             raise TypeError(f"{self.name}(): {exc}") from None
 
 
-def methods_of(service: type) -> dict[str, Method]:
-    """The methods that a class and its bases declare.
+def methods_of(contract: Any) -> dict[str, Method]:
+    """Return the public methods of a contract and its bases by name.
 
     Raises:
-        TypeError: a method has a parameter or a result that is not annotated, or one that cannot
-            travel by its name; or it is a property, bound to the class, or named as a method of
-            ``Service``.
+        TypeError: it is not a class with methods; or a method lacks an annotation, has a parameter
+            without a name in the body, or is not an instance method.
     """
-    declared: dict[str, Method] = {}
-    for class_ in reversed(service.__mro__):
-        if class_ in (object, Protocol, Generic) or "__is_declaration__" in vars(class_):
+    if not isinstance(contract, type):
+        raise TypeError(f"a contract is a class, not {contract!r}")
+    methods: dict[str, Method] = {}
+    for class_ in reversed(contract.__mro__):
+        if class_ in (object, Protocol, Generic):
             continue
         for name, member in vars(class_).items():
             if name.startswith("_"):
                 continue
-            if name in _TAKEN:
-                raise TypeError(f"{service.__name__}.{name}() has the name of one of Service's own")
             if isinstance(member, (property, staticmethod, classmethod)):
-                raise TypeError(f"{service.__name__}.{name} is no method of an instance")
+                raise TypeError(f"{contract.__name__}.{name} is not an instance method")
             if inspect.isfunction(member):
-                declared[name] = _method(service, name, member)
-    if not declared:
-        raise TypeError(f"{service.__name__} declares no methods")
-    return declared
+                methods[name] = _method(contract, name, member)
+    if not methods:
+        raise TypeError(f"{contract.__name__} declares no methods")
+    return methods
 
 
-def _method(service: type, name: str, function: Callable[..., Any]) -> Method:
-    where = f"{service.__name__}.{name}()"
+def _method(contract: type, name: str, function: Callable[..., Any]) -> Method:
+    where = f"{contract.__name__}.{name}()"
     hints = {
         name: replace_types(hint, _for_both_modes)
         for name, hint in get_type_hints(function, include_extras=True).items()
     }
     if "return" not in hints:
-        raise TypeError(f"{where} needs an annotation of what it returns")
+        raise TypeError(f"{where} needs a return annotation")
     parameters = []
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise TypeError(f"{where}: arguments travel by name, which {parameter} has not")
+            raise TypeError(f"{where}: arguments are sent by name, and {parameter} has none")
         if parameter.name not in hints:
             raise TypeError(f"{where} needs an annotation of {parameter.name}")
         parameters.append(parameter.replace(annotation=hints[parameter.name]))
@@ -110,12 +112,12 @@ def _method(service: type, name: str, function: Callable[..., Any]) -> Method:
 
 
 def _for_both_modes(type_: Any) -> Any:
-    """Plain bytes as base64 in JSON, where they would be text to the server."""
+    """Replace plain bytes by bytes that are base64 in JSON, which would be text to the server."""
     if type_ is bytes:
         return BinaryBytes
     metadata = getattr(type_, "__metadata__", ())
     if any(hasattr(item, "__get_pydantic_core_schema__") for item in metadata):
-        return type_  # it says itself how it travels
+        return type_  # it declares its own form in JSON
     others = [each for each in get_args(type_) if each is not NoneType]
     if get_origin(type_) in UNIONS and len(others) > 1:
         return type_  # text may be meant to be text

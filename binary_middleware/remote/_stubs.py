@@ -1,279 +1,264 @@
-"""``Service``: the base class of declarations, whose stubs call and whose implementations serve."""
+"""Stubs: objects of a contract's type whose methods call a service."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeVar
+from functools import partial, wraps
+from typing import Any, Final, Generic, NamedTuple, TypedDict, TypeVar, Unpack, cast
 
 import anyio
 
 from binary_middleware._http.media_types import JSON
 from binary_middleware.client import AsyncBinaryClient, BinaryClient
-from binary_middleware.client._limits import (
-    MAX_RESPONSE_SIZE,
-    MAX_STRUCTURE_SIZE,
-    check_sizes,
-)
+from binary_middleware.client._limits import MAX_RESPONSE_SIZE, MAX_STRUCTURE_SIZE, check_sizes
 from binary_middleware.formats import FORMAT
-from binary_middleware.remote._contract import Method, methods_of
+from binary_middleware.remote._contract import Contract, Method, methods_of
 from binary_middleware.remote._retries import Retries
-from binary_middleware.remote._trace_context import headers_to_pass_on
+from binary_middleware.remote._trace_context import forwarded_headers
 
-if TYPE_CHECKING:
-    from fastapi import APIRouter, FastAPI
-
-DEFAULT_TIMEOUT: Final = 60.0
-DEFAULT_RETRIES: Final = Retries()
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class CallOptions:
-    """How calls travel, for a service or for some of its calls."""
+class CallOptions(TypedDict, total=False):
+    """Options of calls, for all calls of a stub or for some of them."""
 
-    use_binary: bool = True
-    """Whether they travel in msgpack, or in JSON."""
-    timeout: Any = DEFAULT_TIMEOUT
-    """Seconds, an ``httpx.Timeout``, or ``None`` for no limit."""
-    retries: Retries = DEFAULT_RETRIES
+    use_binary: bool
+    """Whether msgpack is sent, as by default, or JSON."""
+    timeout: Any
+    """Seconds, 60 by default; an ``httpx.Timeout``; or ``None`` for no limit."""
+    retries: Retries
     """When a call is made again."""
-    concurrency_limit: int | None = None
-    """Most calls at a time, of all who share the stub; others wait. Retries keep their place.
-    Only for the service as a whole."""
-    media_type: str = FORMAT.media_types[0]
-    """The name that the server has for msgpack. Only for the service as a whole."""
-    max_response_size: int | None = MAX_RESPONSE_SIZE
-    """Largest response in bytes, ``None`` for no limit. Only for the service as a whole."""
-    max_structure_size: int | None = MAX_STRUCTURE_SIZE
-    """Most bytes of a response that are not large arrays and bytes, ``None`` for no limit. Only
-    for the service as a whole."""
-
-    def __post_init__(self) -> None:
-        limit = self.concurrency_limit
-        if limit is not None and (type(limit) is not int or limit < 1):
-            raise ValueError(f"concurrency_limit must be a number from 1 on, not {limit!r}")
-        check_sizes(
-            max_response_size=self.max_response_size, max_structure_size=self.max_structure_size
-        )
 
 
-class Service(Protocol):
-    """Base class of the declaration of a service.
+_DEFAULTS: Final = CallOptions(use_binary=True, timeout=60.0, retries=Retries())
+_STATE: Final = "__binary_middleware_stub__"  # a name that no contract declares
 
-    Its methods have annotations and no body: ``def`` for a stub that blocks, ``async def`` for one
-    that is awaited. ::
 
-        class Images(Service, Protocol):
-            async def gradient(self, image: NumpyArrayField, sigma: float = 1.0) -> Gradient: ...
+class Connection(Generic[T]):
+    """The connections to a service. As a context manager it gives the stub and closes them.
 
-            @idempotent
-            async def count(self) -> int: ...
-
-        images = Images.connect("http://images:8000")        # calls
-        Images.serve(app, ImagesOfThisProcess())             # answers
-
-    Each method is a POST to its name under the URL of the service. The body holds the arguments by
-    their names, the answer is the result, validated as what the method returns.
+    ``async with`` is for contracts with awaited methods, ``with`` for those whose methods block.
     """
 
-    __is_declaration__: ClassVar[bool] = True
+    stub: T
+    """The object whose methods call the service."""
 
-    # A stub closes its connections; an implementation in its place has none.
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
-
-    @classmethod
-    def connect(
-        cls,
+    def __init__(
+        self,
+        contract: Contract[T],
         url: str,
-        *,
-        client: Any = None,
-        async_client: Any = None,
-        **options: Any,
-    ) -> Self:
-        """A stub, whose methods call the service at a URL.
-
-        A context manager closes its connections, ``with`` for blocking methods and ``async with``
-        for awaited ones.
-
-        Args:
-            url: of the service, with the prefix that it is served under.
-            client: an ``httpx2.Client``, ``httpx.Client`` or ``TestClient`` for blocking methods;
-                one of our own by default.
-            async_client: the same for methods that are awaited.
-            options: fields of :class:`CallOptions`.
-
-        Raises:
-            TypeError: the declaration is not complete, or an option is unknown.
-        """
-        namespace = {"__module__": cls.__module__, **_stub_methods(cls)}
-        stub_class = type(f"{cls.__name__}Stub", (Stub, cls), namespace)
-        stub: Self = stub_class(url, client, async_client, CallOptions(**options))
-        return stub
-
-    @classmethod
-    def serve(
-        cls, app: FastAPI | APIRouter, implementation: Self, *, prefix: str = "", **options: Any
+        http: dict[type, Any],
+        concurrency_limit: int | None,
+        client_options: dict[str, Any],
+        call_options: CallOptions,
     ) -> None:
-        """Mount an implementation as routes of a FastAPI app or router.
-
-        They exchange objects with binary clients and JSON with all others, whether the app has
-        binary mode or not.
-
-        Args:
-            app: the app or router.
-            implementation: has the methods that are declared, with ``def`` or ``async def``.
-            prefix: of the paths.
-            options: fields of ``BinaryOptions``.
-
-        Raises:
-            TypeError: a declared method is missing, or takes other arguments.
-            ValueError: an option is unknown or wrong.
-        """
-        from binary_middleware.remote._routes import mount
-
-        mount(cls, app, implementation, prefix, options)
-
-
-class Stub:
-    """What the stubs of all services share."""
-
-    def __init__(self, url: str, client: Any, async_client: Any, options: CallOptions) -> None:
-        self._url = url.rstrip("/")
-        self._http = client
-        self._async_http = async_client
-        self._options = options
-        self._shared = _Shared(self)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._url}>"
-
-    def __exit__(self, *_: object) -> None:
-        self._shared.close()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._shared.aclose()
-
-
-class _Shared:
-    """The connections and limits of a stub, made when they are needed, shared by its variants."""
-
-    def __init__(self, stub: Stub) -> None:
-        self._stub = stub
+        self.url = url.rstrip("/")
+        self._http = http
+        self._client_options = client_options
         self._clients: dict[tuple[type, bool], Any] = {}
         self._lock = threading.Lock()
-        number = stub._options.concurrency_limit
-        limits: Any = nullcontext(), nullcontext()
-        if number is not None:
-            limits = threading.BoundedSemaphore(number), anyio.Semaphore(number)
-        self.limit, self.async_limit = limits
+        self._limits: dict[type, Any] = {
+            BinaryClient: nullcontext(),
+            AsyncBinaryClient: nullcontext(),
+        }
+        if concurrency_limit is not None:
+            self._limits = {
+                BinaryClient: threading.BoundedSemaphore(concurrency_limit),
+                AsyncBinaryClient: anyio.Semaphore(concurrency_limit),
+            }
+        class_: Any = _stub_class(contract)
+        self.stub = class_(_State(self, {**_DEFAULTS, **call_options}))
 
-    def client(self, kind: type, *, use_binary: bool) -> Any:
-        """The client for blocking or awaited calls, in binary or in JSON."""
-        with self._lock:
-            made = self._clients.get((kind, use_binary))
-            if made is None:
-                stub = self._stub
-                given = stub._http if kind is BinaryClient else stub._async_http
-                # Both modes go over the same connections.
-                other = self._clients.get((kind, not use_binary))
-                media_type = stub._options.media_type if use_binary else JSON
-                made = kind(
-                    other.http if other is not None else given or stub._url,
-                    media_type=media_type,
-                    max_response_size=stub._options.max_response_size,
-                    max_structure_size=stub._options.max_structure_size,
-                )
-                self._clients[kind, use_binary] = made
-            return made
+    def __enter__(self) -> T:
+        return self.stub
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> T:
+        return self.stub
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     def close(self) -> None:
+        """Close the connections of blocking methods."""
         for (kind, _), client in self._clients.items():
             if kind is BinaryClient:
                 client.close()
 
     async def aclose(self) -> None:
+        """Close all connections."""
         self.close()
         for (kind, _), client in self._clients.items():
             if kind is AsyncBinaryClient:
                 await client.aclose()
 
-
-def _stub_methods(service: type) -> dict[str, Any]:
-    return {name: _stub_method(service, method) for name, method in methods_of(service).items()}
-
-
-def _stub_method(service: type, method: Method) -> Callable[..., Any]:
-    declared = getattr(service, method.name)
-    path = f"/{method.name}"
-
-    def what_to_send(stub: Stub, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        arguments = method.arguments(args, kwargs)
-        how = {"timeout": stub._options.timeout, "headers": headers_to_pass_on()}
-        return (f"{stub._url}{path}", arguments, method.returns), how
-
-    @wraps(declared)
-    def call(self: Stub, /, *args: Any, **kwargs: Any) -> Any:
-        sent, how = what_to_send(self, args, kwargs)
-        client = self._shared.client(BinaryClient, use_binary=self._options.use_binary)
-        with self._shared.limit:
-            for attempt in self._options.retries.context(method, sent[1]):
-                with attempt:
-                    return client.post(*sent, **how)
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    @wraps(declared)
-    async def call_async(self: Stub, /, *args: Any, **kwargs: Any) -> Any:
-        sent, how = what_to_send(self, args, kwargs)
-        client = self._shared.client(AsyncBinaryClient, use_binary=self._options.use_binary)
-        async with self._shared.async_limit:
-            async for attempt in self._options.retries.context(method, sent[1]):
-                with attempt:
-                    return await client.post(*sent, **how)
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    return call_async if method.is_async else call
+    def _client(self, kind: type, *, use_binary: bool) -> Any:
+        """Return the client for blocking or awaited calls, in msgpack or in JSON."""
+        with self._lock:
+            client = self._clients.get((kind, use_binary))
+            if client is None:
+                # Both use the same connections.
+                other = self._clients.get((kind, not use_binary))
+                client = kind(
+                    other.http if other is not None else self._http[kind] or self.url,
+                    **{**self._client_options, **({} if use_binary else {"media_type": JSON})},
+                )
+                self._clients[kind, use_binary] = client
+            return client
 
 
-AnyService = TypeVar("AnyService")
+def connect(
+    contract: Contract[T],
+    url: str,
+    *,
+    client: Any = None,
+    async_client: Any = None,
+    concurrency_limit: int | None = None,
+    media_type: str = FORMAT.media_types[0],
+    max_response_size: int | None = MAX_RESPONSE_SIZE,
+    max_structure_size: int | None = MAX_STRUCTURE_SIZE,
+    **options: Unpack[CallOptions],
+) -> Connection[T]:
+    """Return the connections to a service, whose stub has the methods of a contract.
 
-_OF_THE_SERVICE: Final = frozenset(
-    {"concurrency_limit", "media_type", "max_response_size", "max_structure_size"}
-)
+    ::
+
+        async with connect(Images, "http://images:8000") as images:
+            gradient = await images.gradient(image)
+
+        images = connect(Images, "http://images:8000").stub  # for the life of the process
+
+    Args:
+        contract: a class, such as a ``Protocol``, whose methods have annotations: ``def`` for a
+            method that blocks, ``async def`` for one that is awaited.
+        url: the URL of the service, with the prefix that it is served under.
+        client: an ``httpx2.Client``, ``httpx.Client`` or ``TestClient`` for blocking methods, which
+            its owner closes; by default one for the URL.
+        async_client: the same for awaited methods.
+        concurrency_limit: number of calls at a time; others wait. Retries keep their place.
+        media_type: the server's name for msgpack.
+        max_response_size: limit of a response in bytes, ``None`` for no limit.
+        max_structure_size: limit in bytes for all of a response but large arrays and bytes,
+            ``None`` for no limit.
+        options: see :class:`CallOptions`.
+
+    Raises:
+        TypeError: the contract is incomplete, or an option is unknown.
+        ValueError: a limit is wrong.
+    """
+    if concurrency_limit is not None and (
+        type(concurrency_limit) is not int or concurrency_limit < 1
+    ):
+        raise ValueError(f"concurrency_limit must be at least 1, not {concurrency_limit!r}")
+    check_sizes(max_response_size=max_response_size, max_structure_size=max_structure_size)
+    _check_names(options)
+    return Connection(
+        contract,
+        url,
+        {BinaryClient: client, AsyncBinaryClient: async_client},
+        concurrency_limit,
+        {
+            "media_type": media_type,
+            "max_response_size": max_response_size,
+            "max_structure_size": max_structure_size,
+        },
+        options,
+    )
 
 
-def with_options(stub: AnyService, **options: Any) -> AnyService:
-    """A stub with other options, over the same connections; the given one stays as it is.
+def with_options(stub: T, **options: Unpack[CallOptions]) -> T:
+    """Return a stub with other options over the same connections.
 
     ::
 
         await with_options(images, timeout=5, retries=Retries(attempts=1)).gradient(image)
 
     Args:
-        stub: what ``Service.connect`` gave.
-        options: fields of :class:`CallOptions`.
+        stub: a stub of :func:`connect`, which stays as it is.
+        options: see :class:`CallOptions`.
 
     Raises:
-        TypeError: not a stub, or an option is unknown or of the service as a whole.
+        TypeError: it is not a stub, or an option is unknown.
     """
-    if not isinstance(stub, Stub):
-        raise TypeError(f"not a stub of a service: {stub!r}")
+    state: _State | None = getattr(stub, _STATE, None)
+    if state is None:
+        raise TypeError(f"expected a stub of connect(), got {stub!r}")
+    _check_names(options)
+    class_: Any = type(stub)
+    return cast(T, class_(state._replace(options={**state.options, **options})))
+
+
+def _check_names(options: CallOptions) -> None:
+    names = CallOptions.__annotations__
     for name in options:
-        if name in _OF_THE_SERVICE or name not in {field.name for field in fields(CallOptions)}:
-            raise TypeError(f"{name!r} is not an option of a call")
-    variant = object.__new__(type(stub))
-    vars(variant).update(vars(stub), _options=replace(stub._options, **options))
-    return variant
+        if name not in names:
+            raise TypeError(f"{name!r} is not an option of a call, only {', '.join(names)}")
+
+
+class _State(NamedTuple):
+    """Everything that a stub holds."""
+
+    connection: Connection[Any]
+    options: CallOptions
+
+
+class _Stub:
+    """The base class of stubs."""
+
+    def __init__(self, state: _State) -> None:
+        setattr(self, _STATE, state)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {getattr(self, _STATE).connection.url}>"
+
+
+def _stub_class(contract: Any) -> type:
+    methods = {
+        name: _stub_method(contract, method) for name, method in methods_of(contract).items()
+    }
+    namespace = {"__module__": contract.__module__, **methods}
+    return type(f"{contract.__name__}Stub", (_Stub, contract), namespace)
+
+
+def _stub_method(contract: type, method: Method) -> Callable[..., Any]:
+    declared = getattr(contract, method.name)
+    kind = AsyncBinaryClient if method.is_async else BinaryClient
+
+    def request(stub: Any, args: Any, kwargs: Any) -> tuple[Connection[Any], Any, Any]:
+        """Return the connection, stamina's attempts, and a function that makes the call."""
+        connection, options = getattr(stub, _STATE)
+        arguments = method.bind(args, kwargs)
+        client = connection._client(kind, use_binary=options["use_binary"])
+        post = partial(
+            client.post,
+            f"{connection.url}/{method.name}",
+            arguments,
+            method.returns,
+            timeout=options["timeout"],
+            headers=forwarded_headers(),
+        )
+        return connection, options["retries"].attempts_for(method, arguments), post
+
+    @wraps(declared, updated=())  # without the mark of an abstract method
+    def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        connection, attempts, post = request(self, args, kwargs)
+        with connection._limits[kind]:
+            for attempt in attempts:
+                with attempt:
+                    return post()
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    @wraps(declared, updated=())
+    async def call_async(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        connection, attempts, post = request(self, args, kwargs)
+        async with connection._limits[kind]:
+            async for attempt in attempts:
+                with attempt:
+                    return await post()
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    return call_async if method.is_async else call

@@ -1,4 +1,4 @@
-"""What an incoming request hands on to the calls that are made for it: trace and request id."""
+"""Headers that an incoming request passes on to calls made for it: trace context, request id."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-PASSED_ON: Final = (b"traceparent", b"tracestate", b"baggage", b"x-request-id")
-"""W3C Trace Context §3.2 and §3.3, W3C Baggage §3.2, and the usual name of a request's id."""
+FORWARDED_HEADERS: Final = (b"traceparent", b"tracestate", b"baggage", b"x-request-id")
+"""W3C Trace Context §3.2 and §3.3, W3C Baggage §3.2, and the usual name of a request id."""
 
-_incoming: ContextVar[dict[str, bytes]] = ContextVar("binary_middleware_passed_on")
+_incoming: ContextVar[dict[str, bytes]] = ContextVar("binary_middleware_forwarded_headers")
 
 
 class TraceContextMiddleware:
-    """Middleware that has the calls of a request carry its trace context and its request id.
+    """Middleware that adds the trace context and the id of a request to the calls made for it.
 
-    Routes that ``Service.serve`` mounts do so by themselves. Nothing else of a request is kept.
+    Routes of ``serve`` do so by themselves. Nothing else of a request is kept.
 
     ::
 
@@ -35,7 +35,7 @@ class TraceContextMiddleware:
             return
         found: dict[str, bytes] = {}
         for name, value in scope["headers"]:
-            if name in PASSED_ON:  # a list may come in several lines (RFC 9110 §5.3)
+            if name in FORWARDED_HEADERS:  # a list may be in several lines (RFC 9110 §5.3)
                 key = name.decode()
                 found[key] = found[key] + b", " + value if key in found else value
         token = _incoming.set(found)
@@ -45,6 +45,6 @@ class TraceContextMiddleware:
             _incoming.reset(token)
 
 
-def headers_to_pass_on() -> dict[str, bytes]:
-    """The header fields for a call that is made now, as they came; empty outside of a request."""
+def forwarded_headers() -> dict[str, bytes]:
+    """Return the headers for a call that is made now, as received; none outside of a request."""
     return _incoming.get({})

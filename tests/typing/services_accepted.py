@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import abc
+from contextlib import nullcontext
 from typing import Any, Protocol, TypedDict, assert_type
 
 import numpy as np
@@ -11,21 +13,21 @@ from pydantic import BaseModel
 
 from binary_middleware import NumpyArrayField
 from binary_middleware.client import AsyncBinaryClient, BinaryClient
-from binary_middleware.remote import Retries, Service, idempotent, with_options
+from binary_middleware.remote import Retries, connect, idempotent, serve, with_options
 
 
 class Gradient(BaseModel):
     magnitude: NumpyArrayField
 
 
-class Images(Service, Protocol):
+class Images(Protocol):
     @idempotent
     async def gradient(self, image: NumpyArrayField, *, sigma: float = 1.0) -> Gradient: ...
 
     def versions(self) -> list[str]: ...
 
 
-class ImagesHere(Images):
+class Derived(Images):
     async def gradient(self, image: NumpyArrayField, *, sigma: float = 1.0) -> Gradient:
         return Gradient(magnitude=image)
 
@@ -33,11 +35,33 @@ class ImagesHere(Images):
         return ["1.0"]
 
 
-Images.serve(FastAPI(), ImagesHere(), prefix="/images")
+class Similar:
+    async def gradient(self, image: NumpyArrayField, *, sigma: float = 1.0) -> Gradient:
+        return Gradient(magnitude=image)
+
+    def versions(self) -> list[str]:
+        return ["1.0"]
+
+
+class Abstract(abc.ABC):
+    @abc.abstractmethod
+    def connect(self) -> int: ...
+
+
+class Concrete:
+    def __init__(self, number: int) -> None: ...
+
+    def serve(self) -> int:
+        return 1
+
+
+serve(FastAPI(), Images, Derived(), prefix="/images")
+serve(FastAPI(), Images, Similar())
+serve(FastAPI(), Concrete, Concrete(1))
 
 
 async def awaited(image: NumpyArrayField) -> None:
-    async with Images.connect("http://images", timeout=5) as images:
+    async with connect(Images, "http://images", timeout=5) as images:
         assert_type(images, Images)
         assert_type(await images.gradient(image, sigma=2), Gradient)
         patient = with_options(images, retries=Retries(attempts=5))
@@ -47,21 +71,29 @@ async def awaited(image: NumpyArrayField) -> None:
 
 
 def blocking() -> None:
-    with Images.connect("http://images") as images, ImagesHere() as here:
+    with connect(Images, "http://images") as images, nullcontext(Derived()) as here:
         assert_type(images.versions(), list[str])
         either: Images = here
         assert_type(either.versions(), list[str])
+    assert_type(connect(Images, "http://images", concurrency_limit=3).stub, Images)
+    with connect(Abstract, "http://abstract") as abstract:
+        assert_type(abstract.connect(), int)
+    with connect(Concrete, "http://concrete") as concrete:
+        assert_type(concrete.serve(), int)
 
 
-class Answer(TypedDict):
+class Count(TypedDict):
     count: int
 
 
-def typed_answers(client: BinaryClient) -> None:
+def typed_results(client: BinaryClient) -> None:
     assert_type(client.post("/", {}, Gradient), Gradient)
-    assert_type(client.post("/", {}, Answer), Answer)
+    assert_type(client.post("/", {}, Count), Count)
     assert_type(client.get("/", NDArray[np.float32]), NDArray[np.float32])
     assert_type(client.call("/", dict[str, int], url=1, returns=2), dict[str, int])
     assert_type(client.send("GET", "/", returns=Gradient).value, Gradient)
     assert_type(client.get("/"), Any)
     client.get("/", int | None)
+
+
+BinaryClient("http://images", fallback="json", arrays="map", http2=True)
