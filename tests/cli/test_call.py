@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.apps import PNG, SAMPLES
 from tests.cli.shell import run, run_in_terminal
-from tests.client.hostile import answering, response
+from tests.client.raw_server import response, serving_bytes
 
 ARRAY_LINE = "├── samples: ndarray float32 (2, 3), 24 B: 2.0 4.0 6.0 8.0 10.0 12.0"
 
@@ -89,7 +89,7 @@ def test_text_is_shown_without_its_control_characters(binary_url: str) -> None:
 @pytest.mark.parametrize("charset", ["idna", "undefined", "punycode", "utf-8", "nothing"])
 def test_text_in_any_charset_is_shown(charset: str) -> None:
     content_type = b"text/plain; charset=" + charset.encode()
-    with answering(response(b"a\xff\x1b[2J", b"200 OK", content_type)) as url:
+    with serving_bytes(response(b"a\xff\x1b[2J", b"200 OK", content_type)) as url:
         done = run("call", url)
     assert (done.code, done.out) == (0, "a\ufffd\\x1b[2J\n")
 
@@ -195,7 +195,7 @@ def test_a_response_that_is_too_deep_or_too_wide(folder: Path, hostile_url: str)
 )
 @pytest.mark.parametrize("command", ["call", "bench"])
 def test_a_hostile_server_gets_one_line(payload: bytes, reason: str, command: str) -> None:
-    with answering(payload) as url:
+    with serving_bytes(payload) as url:
         done = run(command, url, *(["-L"] if command == "call" else []))
     assert (done.code, done.out) == (1, "")
     if command == "bench" and b" 302 " in payload:
@@ -207,7 +207,7 @@ def test_a_hostile_server_gets_one_line(payload: bytes, reason: str, command: st
 
 
 def test_the_limits_of_a_response_can_be_set() -> None:
-    with answering(response(b"\x93\x01\x02\x03")) as url:
+    with serving_bytes(response(b"\x93\x01\x02\x03")) as url:
         assert run("call", url, "--max-response-size", "4").code == 0
         done = run("call", url, "--max-response-size", "3")
         assert done.code == 1

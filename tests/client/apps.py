@@ -1,4 +1,4 @@
-"""Servers for the client's tests: one in binary mode, and several that know nothing of it."""
+"""Servers for the client's tests: one in binary mode, and several without."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ from binary_middleware import BinaryMiddleware, NumpyArrayField
 from binary_middleware.fastapi import add_binary_mode
 
 SECRET = "a secret"
+ARRAY = np.arange(6, dtype="float32").reshape(2, 3)
+LARGE = np.random.default_rng(1).random((512, 1024))
+"""4 MiB, many slices."""
+
+DOCUMENT = {"sampleName": "a", "array": ARRAY, "raw": b"\xfe\xff"}
+"""A sample."""
 
 
 class Sample(BaseModel):
@@ -96,12 +102,12 @@ def add_endpoints(app: FastAPI) -> None:
 
 
 async def echo(request: Request) -> Response:
-    """What was sent, as JSON with NaN in it, which the middleware converts."""
+    """Return the document as JSON, NaN included, which the middleware converts."""
     return Response(json.dumps(await request.json()), media_type="application/json")
 
 
 async def reflect(request: Request) -> Response:
-    """The fields of the request and the size of its body."""
+    """Return the headers of the request and the size of its body."""
     body = await request.body()
     fields = {name: value for name, value in request.headers.items() if name != "user-agent"}
     return JSONResponse({"method": request.method, "headers": fields, "size": len(body)})
@@ -116,9 +122,9 @@ async def see_other(request: Request) -> Response:
 
 
 async def log_in(request: Request) -> Response:
-    answer = JSONResponse("welcome")
-    answer.set_cookie("session", "42")
-    return answer
+    response = JSONResponse("welcome")
+    response.set_cookie("session", "42")
+    return response
 
 
 async def text_error(request: Request) -> Response:
@@ -166,7 +172,7 @@ def binary_app() -> FastAPI:
 
 
 def compressing_app() -> Any:
-    """The same, with gzip around it, so that answers are chunked and compressed."""
+    """The same, with gzip around it, which compresses responses and sends them in chunks."""
     return GZipMiddleware(binary_app(), minimum_size=100)
 
 
@@ -186,14 +192,14 @@ def _zeros(size: int) -> Response:
 
 
 large_app = Starlette(routes=[Route("/", _filled, methods=["POST"])])
-"""Takes bodies of any size, and answers with an array of ``mib`` MiB."""
+"""Accepts bodies of any size, and responds with an array of ``mib`` MiB."""
 
 
 # -- without binary mode ---------------------------------------------------------------------------
 
 
 def fastapi_app() -> FastAPI:
-    """FastAPI as it is: a msgpack body is answered with 422."""
+    """FastAPI as it is: it responds to msgpack with 422."""
     app = FastAPI()
     add_endpoints(app)
     app.state.seen = []
@@ -208,7 +214,7 @@ def fastapi_app() -> FastAPI:
 
 
 def strict_app(status: int) -> Starlette:
-    """Takes JSON only, and refuses other bodies with a status and plain text."""
+    """An app that accepts JSON only, and refuses other bodies with a status and plain text."""
 
     async def endpoint(request: Request) -> Response:
         if request.headers["content-type"] != "application/json":
@@ -223,4 +229,4 @@ octet_app = BinaryMiddleware(
     media_types=["application/octet-stream"],
     mode="require",
 )
-"""Has another name for msgpack, and takes nothing else."""
+"""Has another name for msgpack, and accepts nothing else."""

@@ -1,4 +1,4 @@
-"""Both clients, over every kind of HTTP client, behind one blocking face."""
+"""Both clients, over every kind of HTTP client, with one blocking interface."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ MakeClient = Callable[..., Any]
 
 @pytest.fixture
 def make_client() -> Iterator[MakeClient]:
-    """Makes clients of some kind for a URL; takes the options of both, and closes them."""
+    """Make clients of some kind for a URL, with the options of both; close them."""
     made: list[Any] = []
 
     def make(kind: str, url: str, *, ours: dict[str, Any] | None = None, **options: Any) -> Any:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 @contextlib.contextmanager
 def serving_http2(app: ASGIApp) -> Iterator[str]:
-    """Serve ``app`` for the length of a ``with`` block; gives the URL."""
+    """Serve ``app`` during a ``with`` block; give the URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         config = Config()

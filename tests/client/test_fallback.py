@@ -19,11 +19,10 @@ from starlette.testclient import TestClient
 from binary_middleware import BinaryMiddleware, EncodeError, packb
 from binary_middleware.client import BinaryClient
 from tests.client import apps
-from tests.client.apps import Sample
+from tests.client.apps import ARRAY, Sample
 from tests.client.conftest import MakeClient, package_of
 from tests.serving import serving
 
-ARRAY = np.arange(6, dtype="float32").reshape(2, 3)
 SAMPLE = Sample(sampleName="a", array=ARRAY, raw=b"\xfe\xff")
 FALLBACK = {"fallback": "json"}
 JSON, MSGPACK = "application/json", "application/msgpack"

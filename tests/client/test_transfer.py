@@ -21,21 +21,22 @@ from binary_middleware._asgi.sending import SEND_CHUNK_SIZE
 from binary_middleware.client import BinaryClient, TransferProgress
 from binary_middleware.client._transfer import AsyncUpload, BlockingUpload, Download
 from tests.client import apps
+from tests.client.apps import LARGE
 from tests.client.conftest import MakeClient
 from tests.serving import serving
 
-LARGE = np.random.default_rng(1).random((512, 1024))
 
-
-class Answer:
-    """The part of httpx's response that a download looks at."""
+class FakeResponse:
+    """The part of httpx's response that a download uses."""
 
     def __init__(self, **headers: str) -> None:
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def collected(answer: Answer, chunks: list[bytes], progress: Any = None) -> np.ndarray[Any, Any]:
-    download = Download(answer, progress)
+def collected(
+    response: FakeResponse, chunks: list[bytes], progress: Any = None
+) -> np.ndarray[Any, Any]:
+    download = Download(response, progress)
     for chunk in chunks:
         download.add(chunk)
     body = download.body()
@@ -63,23 +64,23 @@ def collected(answer: Answer, chunks: list[bytes], progress: Any = None) -> np.n
 )
 @pytest.mark.parametrize("chunks", [[b"1234567"], [b"123", b"", b"45", b"67"]], ids=len)
 def test_downloads_whatever_was_announced(headers: dict[str, str], chunks: list[bytes]) -> None:
-    assert collected(Answer(**headers), chunks).tobytes() == b"1234567"
+    assert collected(FakeResponse(**headers), chunks).tobytes() == b"1234567"
 
 
 def test_downloads_of_nothing() -> None:
-    assert len(collected(Answer(content_length="1000000000000000"), [])) == 0
-    assert len(collected(Answer(), [])) == 0
+    assert len(collected(FakeResponse(content_length="1000000000000000"), [])) == 0
+    assert len(collected(FakeResponse(), [])) == 0
 
 
 def test_progress_of_downloads() -> None:
     seen: list[TransferProgress] = []
-    collected(Answer(content_length="4"), [b"123", b"4"], seen.append)
+    collected(FakeResponse(content_length="4"), [b"123", b"4"], seen.append)
     assert seen == [TransferProgress("download", 3, 4), TransferProgress("download", 4, 4)]
     seen.clear()
-    collected(Answer(content_length="2"), [b"123"], seen.append)
+    collected(FakeResponse(content_length="2"), [b"123"], seen.append)
     assert seen == [TransferProgress("download", 3, None)]
     seen.clear()
-    collected(Answer(content_length="4", content_encoding="br"), [b"123"], seen.append)
+    collected(FakeResponse(content_length="4", content_encoding="br"), [b"123"], seen.append)
     assert seen == [TransferProgress("download", 3, None)]
 
 
@@ -120,9 +121,9 @@ def test_uploads_show_the_array_as_it_is_when_it_is_sent() -> None:
 )
 def test_lengths_are_right(client: Any, size: int) -> None:
     array = np.arange(size, dtype=np.uint8)
-    reply = client.send("POST", "/echo", array)
-    assert np.array_equal(reply.value, array)
-    headers = reply.response.request.headers
+    result = client.send("POST", "/echo", array)
+    assert np.array_equal(result.value, array)
+    headers = result.response.request.headers
     assert headers["content-length"] == str(len(packb(array)))
     assert "transfer-encoding" not in headers
 
@@ -178,7 +179,7 @@ def test_exceptions_of_a_callback_end_the_call(client: Any) -> None:
     assert client.post("/echo", 1) == 1
 
 
-def test_answers_without_a_length() -> None:
+def test_responses_without_a_length() -> None:
     async def endpoint(request: Request) -> Response:
         data = packb({"array": LARGE})
 
@@ -208,7 +209,7 @@ def test_arrays_are_views_of_one_buffer(client: Any) -> None:
     assert owners[0] is owners[1]
 
 
-def test_bodies_are_let_go_without_the_garbage_collector(
+def test_bodies_are_freed_without_the_garbage_collector(
     kind: str, binary_url: str, make_client: MakeClient
 ) -> None:
     client = make_client(kind, binary_url)
@@ -253,16 +254,16 @@ data = {"array": np.ones(SIZE if direction == "upload" else 10, np.uint8)}
 
 
 def post(document, mib):
-    answer = client.post("/", document, params={"mib": mib})
-    return runner.run(answer) if kind == "async" else answer
+    result = client.post("/", document, params={"mib": mib})
+    return runner.run(result) if kind == "async" else result
 
 
 post({"array": np.ones(2**20, np.uint8)}, 1)
 gc.collect()
 Path("/proc/self/clear_refs").write_text("5")
 idle = status("VmRSS")
-answer = post(data, 64 if direction == "download" else 0)
-assert len(answer) == (SIZE if direction == "download" else 0)
+result = post(data, 64 if direction == "download" else 0)
+assert len(result) == (SIZE if direction == "download" else 0)
 print((status("VmHWM") - idle) / SIZE)
 """
 

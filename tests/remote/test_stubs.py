@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from binary_middleware import ExchangeInfo, packb
 from binary_middleware.fastapi import add_binary_mode
 from binary_middleware.remote import connect, serve, with_options
-from tests.client.hostile import answering, response
+from tests.client.raw_server import response, serving_bytes
 from tests.remote.services import ARRAY, NOT_TEXT, Gradient, Images, ImagesHere
 from tests.serving import serving
 
@@ -162,7 +162,7 @@ class Lists(Protocol):
 def test_responses_have_limits(name: str) -> None:
     body = packb(list(range(100)))
     options: Any = {name: len(body)}
-    with answering(response(body)) as url:
+    with serving_bytes(response(body)) as url:
         with connect(Lists, url, **options) as lists:
             assert lists.numbers() == list(range(100))
         options[name] -= 1

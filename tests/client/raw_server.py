@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 
+MIB = 2**20
 Payload = bytes | Callable[[], Iterable[bytes]]
 
 
@@ -17,16 +19,29 @@ def response(
     *fields: bytes,
     length: bytes | None = None,
 ) -> bytes:
-    """A response as bytes; ``length`` replaces the true Content-Length, and ``b""`` omits it."""
+    """Return a response; ``length`` replaces the true Content-Length, and ``b""`` omits it."""
     lines = [b"HTTP/1.1 " + status, b"Content-Type: " + content_type, *fields]
     if length != b"":
         lines.append(b"Content-Length: " + (length or b"%d" % len(body)))
     return b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n" + body
 
 
+def coded(body: bytes, coding: bytes, *fields: bytes, status: bytes = b"200 OK") -> bytes:
+    """Return a response with a content coding."""
+    field = b"Content-Encoding: " + coding
+    return response(body, status, b"application/msgpack", field, *fields)
+
+
+def bomb(mib: int) -> bytes:
+    """Return zeros as gzip, about a thousandth of their size."""
+    compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
+    zeros = bytes(MIB)
+    return b"".join([compressor.compress(zeros) for _ in range(mib)] + [compressor.flush()])
+
+
 @contextlib.contextmanager
-def answering(payload: Payload) -> Iterator[str]:
-    """Serve the payload to every request; gives the URL."""
+def serving_bytes(payload: Payload) -> Iterator[str]:
+    """Send the payload in response to every request; give the URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         is_done = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Exceptions are httpx's own, with what the server said."""
+"""Results of responses, and httpx's exceptions with the server's description."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import httpx2
+import numpy as np
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,15 +15,45 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from binary_middleware import packb
-from binary_middleware.client import BinaryClient
-from binary_middleware.client._error_text import MAX_TEXT_LENGTH, describe
+from binary_middleware.client import BinaryClient, Result
+from binary_middleware.client._error_text import MAX_TEXT_LENGTH
+from tests.client.apps import ARRAY, DOCUMENT, Sample
+
+
+def test_result_has_the_response(client: Any) -> None:
+    result = client.send("POST", "/sample", DOCUMENT, Sample)
+    assert isinstance(result, Result)
+    assert isinstance(result.value, Sample)
+    assert result.response.status_code == 200
+    assert result.response.headers["content-type"] == "application/msgpack"
+    assert result.response.is_closed
+    assert result.response.elapsed.total_seconds() > 0
+
+
+def test_json_is_read_as_in_binary_mode(client: Any) -> None:
+    headers = {"accept": "application/json"}
+    found = client.post("/echo", [ARRAY, float("nan"), float("inf")], headers=headers)
+    assert np.array_equal(found[0], ARRAY)
+    assert np.isnan(found[1])
+    assert found[2] == float("inf")
+    found = client.post("/sample", DOCUMENT, dict[str, Any], headers=headers)
+    assert np.array_equal(found["array"], ARRAY + 1)
+
+
+def test_other_content(client: Any) -> None:
+    assert client.get("/picture") == b"\x89PNG"
+    assert client.get("/picture", bytes) == b"\x89PNG"
+    assert client.get("/empty") is None
+
 
 STATUS_ERRORS = (httpx2.HTTPStatusError, httpx.HTTPStatusError)
+
+
 DECODING_ERRORS = (httpx2.DecodingError, httpx.DecodingError)
 
 
 def own(client: Any, errors: tuple[type[Exception], ...]) -> type[Exception]:
-    """The exception of the package that a client is of."""
+    """Return the exception of the package of a client."""
     package = {base.__module__.partition(".")[0] for base in type(client.http).__mro__}
     (error,) = (error for error in errors if error.__module__.partition(".")[0] in package)
     return error
@@ -83,7 +114,7 @@ def test_redirects_that_are_not_followed(client: Any) -> None:
         ("/not-msgpack", "cannot read the response: the body is not msgpack: "),
     ],
 )
-def test_answers_that_cannot_be_read(client: Any, path: str, message: str) -> None:
+def test_responses_that_cannot_be_read(client: Any, path: str, message: str) -> None:
     with pytest.raises(own(client, DECODING_ERRORS), match=message) as caught:
         client.get(path)
     assert caught.value.request.url.path == path  # type: ignore[attr-defined]
@@ -96,7 +127,7 @@ def test_a_type_asked_of_a_picture(client: Any) -> None:
         client.get("/picture", int)
 
 
-def answering(response: Response) -> BinaryClient:
+def client_of(response: Response) -> BinaryClient:
     async def endpoint(request: Request) -> Response:
         return response
 
@@ -104,8 +135,8 @@ def answering(response: Response) -> BinaryClient:
     return BinaryClient(TestClient(app))
 
 
-def test_unlabelled_answers() -> None:
-    client = answering(Response(b"abc"))
+def test_unlabelled_responses() -> None:
+    client = client_of(Response(b"abc"))
     assert client.get("/") == b"abc"
     with pytest.raises(httpx2.DecodingError, match="the response is unlabelled"):
         client.get("/", int)
@@ -121,7 +152,7 @@ def test_unlabelled_answers() -> None:
     ],
 )
 def test_errors_that_say_nothing_readable(response: Response) -> None:
-    error = failure(answering(response), "GET", "/")
+    error = failure(client_of(response), "GET", "/")
     assert error.problem is None
     assert str(error).splitlines()[1:] == [
         "For more information check: https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/400"
@@ -134,53 +165,9 @@ def test_problem_details_in_both_forms() -> None:
         JSONResponse(problem, 413, media_type="application/problem+json"),
         Response(packb(problem), 413, media_type="application/problem+msgpack"),
     ):
-        error = failure(answering(response), "POST", "/", 1)
+        error = failure(client_of(response), "POST", "/", 1)
         assert error.problem == problem
         assert str(error).endswith("\nContent Too Large: over the limit")
-
-
-@pytest.mark.parametrize(
-    ("document", "text"),
-    [
-        (None, ""),
-        ("text", "text"),
-        ({"detail": "no"}, "no"),
-        ({"title": "No", "detail": ""}, "No"),
-        ({"detail": []}, "{'detail': []}"),
-        ({"detail": [{"loc": ["body", "a", 0], "msg": "wrong"}]}, "body.a.0: wrong"),
-        ({"detail": [{"msg": "wrong"}, "strange"]}, "wrong; strange"),
-        (
-            {"title": "T", "detail": "D", "errors": [{"loc": ["x"], "msg": "wrong"}]},
-            "T: D: x: wrong",
-        ),
-        (
-            {"detail": [{"msg": str(i)} for i in range(12)]},
-            "0; 1; 2; 3; 4; 5; 6; 7; 8; 9; and 2 more",
-        ),
-        ([1, 2], "[1, 2]"),
-        (7, "7"),
-        ({"title": 7, "detail": {"code": 1}}, "7: {'code': 1}"),
-        ("a\r\nb\x1b[0m\u202e", "a  b [0m"),
-    ],
-    ids=str,
-)
-def test_descriptions(document: Any, text: str) -> None:
-    assert describe(document) == text
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        "x" * 10**6,
-        {"detail": "x" * 10**6},
-        {"detail": {"a": "x" * 10**6, "b": ["y" * 1000] * 1000}},
-        {"detail": [{"loc": ["x" * 5000], "msg": "y" * 5000}] * 100},
-        list(range(10**6)),
-    ],
-    ids=lambda document: str(type(document)),
-)
-def test_descriptions_are_short(document: Any) -> None:
-    assert 10 < len(describe(document)) <= MAX_TEXT_LENGTH
 
 
 def test_a_charset_that_is_none() -> None:
