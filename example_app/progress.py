@@ -11,19 +11,19 @@ WIDTH = 30
 
 
 class ProgressBar:
-    """Draws how far a body has come; ``client.post(url, document, progress=ProgressBar())``.
+    """Draws the progress of a body: ``client.post(url, document, progress=ProgressBar())``.
 
-    Nothing is drawn where nobody is watching.
+    Nothing is drawn unless the stream is a terminal.
 
     Args:
-        stream: where it is drawn, standard error by default.
+        stream: the stream to draw on, standard error by default.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
 
     def __call__(self, progress: TransferProgress) -> None:
-        """Draw one line in place of the last one, and go on below it when the body is whole."""
+        """Draw one line over the last one, and start a new one when the body is complete."""
         if not self.stream.isatty():
             return
         line = f"{progress.direction:8} {progress.done / 2**20:8.1f} MiB"

@@ -40,7 +40,7 @@ def test_a_body_of_unknown_length() -> None:
     assert text == "\rdownload      1.0 MiB\rdownload      1.5 MiB"
 
 
-def test_nothing_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     ProgressBar()(TransferProgress("upload", 1, 2))
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""

@@ -111,9 +111,8 @@ class ClientCore:
         self._fallback = fallback
         self._is_json = parsed.is_json
         self._accept = _accept(media_type, arrays, is_json=parsed.is_json)
-        binary_types = (*FORMAT.media_types, FORMAT.suffix)
-        if not parsed.is_json:
-            binary_types += (parsed.essence,)
+        own_type = () if parsed.is_json else (parsed.essence,)
+        binary_types = (*FORMAT.media_types, FORMAT.suffix, *own_type)
         self._reader = ResponseReader(self._package, binary_types, max_structure_size)
         # Whether a server has binary mode, as far as its responses tell. Threads may share it.
         self._has_binary_mode: dict[Origin, bool] = {}
@@ -166,10 +165,10 @@ class ClientCore:
         try:
             text = dump_json(document)
         except EncodeError as exc:
-            raise EncodeError(f"{exc}; {_JSON_COMES_FIRST}") from exc
+            raise EncodeError(f"{exc}; {_SENDS_JSON}") from exc
         place = find_bytes(document)
         if place is not None:  # an endpoint in binary mode would get their base64 for the bytes
-            raise EncodeError(f"JSON has no bytes (at `{place}`); {_JSON_COMES_FIRST}")
+            raise EncodeError(f"JSON has no bytes (at `{place}`); {_SENDS_JSON}")
         return [text]
 
     def _result(self, call: Call, download: Download) -> Result[Any]:
@@ -229,9 +228,9 @@ _MAY_REFUSE_MSGPACK: Final = frozenset({400, 415, 422, 500})
 """The statuses of servers that cannot read a body. FastAPI has 422 if it can write the bytes that
 it got into its report, otherwise 500."""
 
-_JSON_COMES_FIRST: Final = (
-    "with fallback='json' a server gets JSON until a response proves binary mode: call it without "
-    "this value first, declare bytes as BinaryBytes in a model, or leave fallback out"
+_SENDS_JSON: Final = (
+    "with fallback='json' a server gets JSON until a response proves binary mode, and after it "
+    "refused msgpack: declare bytes as BinaryBytes in a model, or leave fallback out"
 )
 _REFUSES_JSON: Final = (
     "The server accepts msgpack only. Call again: the client now sends msgpack to it. Without "

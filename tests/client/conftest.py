@@ -20,7 +20,7 @@ KINDS = ["httpx2", "httpx", "httpx2 async", "httpx async"]
 
 
 class Blocking:
-    """Runs an async client in a loop of its own, so that one test serves both."""
+    """An async client with an event loop of its own, so that one test serves both."""
 
     def __init__(self, client: AsyncBinaryClient) -> None:
         self.client = client
@@ -48,7 +48,7 @@ def package_of(kind: str) -> Any:
 
 
 def hook(kind: str, function: Callable[[Any], object]) -> Any:
-    """An event hook for a client of this kind."""
+    """Return an event hook for a client of this kind."""
     if not kind.endswith("async"):
         return function
 
@@ -95,7 +95,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=[*KINDS, "TestClient"])
 def client(request: pytest.FixtureRequest, binary_url: str, make_client: MakeClient) -> Any:
-    """Every kind of client of the app in binary mode."""
+    """Return a client of each kind, for the app in binary mode."""
     if request.param == "TestClient":
         return BinaryClient(TestClient(apps.binary_app()))
     return make_client(request.param, binary_url)

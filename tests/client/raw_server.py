@@ -1,4 +1,4 @@
-"""A server that sends whatever bytes a test gives it, over raw sockets."""
+"""A server that sends given bytes, over raw sockets."""
 
 from __future__ import annotations
 

@@ -319,7 +319,7 @@ def test_bytes_of_models_are_as_they_declare() -> None:
     client = BinaryClient(TestClient(apps.strict_app(415)), fallback="json")
     assert client.post("/", [SAMPLE])[0]["raw"] == "_v8="
     assert client.post("/", Model(raw=b"text")) == {"raw": "text"}
-    with pytest.raises(EncodeError, match=r"invalid utf-8.*call it without this value first"):
+    with pytest.raises(EncodeError, match=r"invalid utf-8.*declare bytes as BinaryBytes"):
         client.post("/", Model(raw=b"\xff"))
 
 

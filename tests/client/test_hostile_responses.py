@@ -33,14 +33,33 @@ def array(dtype: Any, shape: list[int], data: bytes) -> bytes:
 
 
 PROBLEM = b"application/problem+json"
-
-
 CLOSED = b"http://127.0.0.1:1/"
-
-
 DECIMAL = b"\x82" + b"".join(map(packb, (b"__decimal__", True, b"data", "1E+1000000000")))
 
 
+PLACES = (
+    *rb"ftp://x/ file:///etc/passwd http://[::1 http://127.0.0.1:99999/ http://a..b/".split(),
+    *b"http://xn--/ javascript:1 http://\xff/ // /\x9b31m".split(b" "),
+    b"http://" + b"a" * 70_000,
+)
+STATUSES = (b"204 N", b"304 N", b"206 P", b"101 S", b"999 W", b"000 Z", b"500 \xff\x9b")
+CHARSETS = (
+    *rb'=idna =undefined =punycode =unicode_escape =hex =zlib ="" =__init__'.split(),
+    *(b"=a\xffb", b"*=idna''x", b"*0=id; charset*1=na", b"=" + b"x" * 9000),
+)
+MEDIA_TYPES = (
+    *(b"", b"/", b"\xff/\xff", b"application/msgpack; arrays=?", b'a/b;";', b"a/" + b"b" * 9000),
+    *(b"application/msgpack, text/html", b"application/msgpack;" + b"a=b;" * 2400),
+)
+PROBLEMS = (
+    b'{"detail": "\xff\xfe"}',
+    b'{"detail": "\\ud800\\u001b[2J", "title": [[]]}',
+    b'{"title": 1e400, "detail": [[[]], 3, {"msg": {}, "loc": [{}, null]}], "status": "?"}',
+    b'{"detail": [{"msg": "x", "loc": [' + b"[" * 900 + b"]" * 900 + b"]}]}",
+    b'{"errors": ' + b"[" * 900 + b"]" * 900 + b"}",
+    b'{"detail": "' + b"\\u001b[31m" * 100_000 + b'"}',
+    b"1" * 100_000,
+)
 RESPONSES: dict[str, tuple[Payload, str]] = {
     # The bytes, and the beginning of the error; empty where a value will do as well.
     "an announced length of 1e11": (response(length=b"100000000000"), "the response is over max_r"),
@@ -139,62 +158,27 @@ RESPONSES: dict[str, tuple[Payload, str]] = {
     ),
     "a redirect to nowhere": (response(status=b"302 X"), "Redirect response"),
     **{
-        f"a redirect to {place!r}": (
+        f"a redirect to {place[:30]!r}": (
             response(b"", b"307 X", b"text/plain", b"Location: " + place),
             "",
         )
-        for place in (
-            *(b"ftp://x/", b"file:///etc/passwd", b"http://[::1", b"http://127.0.0.1:99999/"),
-            *(
-                b"http://a..b/",
-                b"http://xn--/",
-                b"javascript:1",
-                b"http://\xff/",
-                b"//",
-                b"/\x9b31m",
-            ),
-            b"http://" + b"a" * 70_000,
-        )
+        for place in PLACES
     },
     **{
         f"the status {status!r}": (response(b"more than there may be", status), "")
-        for status in (b"204 N", b"304 N", b"206 P", b"101 S", b"999 W", b"000 Z", b"500 \xff\x9b")
+        for status in STATUSES
     },
     **{
-        f"{charset!r} as charset": (
+        f"the charset {charset[:30]!r}": (
             response(b"no \xff", b"400 X", b"text/plain; charset" + charset),
             "Client error '400 X'",
         )
-        for charset in (
-            *(b"=idna", b"=undefined", b"=punycode", b"=unicode_escape", b"=hex", b"=zlib", b'=""'),
-            *(b"=a\xffb", b"*=idna''x", b"*0=id; charset*1=na", b"=" + b"x" * 9000, b"=__init__"),
-        )
+        for charset in CHARSETS
     },
-    **{
-        f"the media type {name[:30]!r}": (response(content_type=name), "")
-        for name in (
-            *(
-                b"",
-                b"/",
-                b"\xff/\xff",
-                b"application/msgpack; arrays=?",
-                b'a/b;";',
-                b"a/" + b"b" * 9000,
-            ),
-            *(b"application/msgpack, text/html", b"application/msgpack;" + b"a=b;" * 2400),
-        )
-    },
+    **{f"the media type {name[:30]!r}": (response(content_type=name), "") for name in MEDIA_TYPES},
     **{
         f"the problem {problem[:30]!r}": (response(problem, b"400 X", PROBLEM), "Client error '400")
-        for problem in (
-            b'{"detail": "\xff\xfe"}',
-            b'{"detail": "\\ud800\\u001b[2J", "title": [[]]}',
-            b'{"title": 1e400, "detail": [[[]], 3, {"msg": {}, "loc": [{}, null]}], "status": "?"}',
-            b'{"detail": [{"msg": "x", "loc": [' + b"[" * 900 + b"]" * 900 + b"]}]}",
-            b'{"errors": ' + b"[" * 900 + b"]" * 900 + b"}",
-            b'{"detail": "' + b"\\u001b[31m" * 100_000 + b'"}',
-            b"1" * 100_000,
-        )
+        for problem in PROBLEMS
     },
     "junk for cookies": (
         response(

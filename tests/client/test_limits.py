@@ -22,12 +22,10 @@ from tests.client.conftest import MakeClient
 from tests.client.raw_server import MIB, bomb, coded, response, serving_bytes
 
 DECODING_ERRORS = (httpx2.DecodingError, httpx.DecodingError)
-
-
 STATUS_ERRORS = (httpx2.HTTPStatusError, httpx.HTTPStatusError)
 
 
-# What httpx2 undoes in bounded pieces, httpx undoes chunk by chunk.
+# httpx2 decodes in bounded pieces, httpx chunk by chunk.
 MEASURE = """
 import asyncio, gc, sys
 from pathlib import Path
@@ -79,10 +77,8 @@ def test_memory_of_a_bomb(kind: str, status: bytes) -> None:
     assert float(done.stdout) < 200
 
 
-# httpx undoes the last two where these packages are installed, as for ``make test-all``.
+# httpx supports the last two if these packages are installed, as for ``make test-all``.
 PACKAGES = {"br": "brotli", "zstd": "zstandard"}
-
-
 CODINGS = ["deflate", *(each for each, package in PACKAGES.items() if find_spec(package))]
 
 
@@ -97,18 +93,18 @@ def compressed(coding: str, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_bombs_in_other_codings(coding: str, kind: str, make_client: MakeClient) -> None:
-    """They become up to a million times their size: where httpx undoes them, it gets slices."""
+    """They become up to a million times their size: httpx gets them in slices."""
     body = compressed(coding, bytes(256 * MIB))
     assert len(body) < MIB
     client = make_client(kind, "http://127.0.0.1:1", ours={"max_response_size": 2 * MIB})
-    # A package that does not undo a coding leaves what no reader can read.
-    undone = coding in client.http.headers["accept-encoding"]
+    # Without support for a coding the body stays as it is, and cannot be read.
+    is_decoded = coding in client.http.headers["accept-encoding"]
     with (
         serving_bytes(coded(body, coding.encode())) as url,
         pytest.raises(DECODING_ERRORS) as caught,
     ):
         client.get(url)
-    assert ("max_response_size" in str(caught.value)) is undone
+    assert ("max_response_size" in str(caught.value)) is is_decoded
 
 
 def test_the_default_limits_let_large_responses_pass(

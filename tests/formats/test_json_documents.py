@@ -1,4 +1,4 @@
-"""Documents as JSON text and back, as the client and Starlette's answers write and read them."""
+"""Documents as JSON text and back, as the client and Starlette's responses write and read them."""
 
 from __future__ import annotations
 
