@@ -26,7 +26,7 @@ from tests.client.raw_server import MIB, response, serving_bytes
 
 
 class SampleDict(TypedDict):
-    sampleName: str  # noqa: N815  # the alias of the model's field
+    sampleName: str  # the alias of the model's field
     array: NumpyArrayField
     raw: bytes
     when: datetime.date

@@ -81,10 +81,10 @@ def test_any_class_is_a_contract_and_no_name_is_taken(contract: Any) -> None:
 
 def test_parameters_may_have_any_name() -> None:
     class Names(Protocol):
-        def count(this, self: int, args: int, kwargs: int, url: int) -> int: ...  # noqa: N805
+        def count(this, self: int, args: int, kwargs: int, url: int) -> int: ...
 
     class NamesHere:
-        def count(this, **arguments: int) -> int:  # noqa: N805
+        def count(this, **arguments: int) -> int:
             return len(arguments)
 
     app = FastAPI()
