@@ -144,7 +144,8 @@ class Exchange:
         codings = self._head.codings
         if codings and not can_decompress(codings):
             return UnsupportedMediaType(
-                f"the content coding {', '.join(codings)[:40]!r} is not taken",
+                f"unsupported Content-Encoding {', '.join(codings)[:40]!r};"
+                f" supported: {SUPPORTED_CODINGS}",
                 {"accept-encoding": SUPPORTED_CODINGS},
             )
         length = self._head.content_length

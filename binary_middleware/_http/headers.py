@@ -11,7 +11,7 @@ from starlette.types import Message
 from binary_middleware._http import etags
 from binary_middleware._http import media_types as media
 from binary_middleware._http.content_coding import content_codings, is_supported
-from binary_middleware._http.negotiation import VARY, Plan
+from binary_middleware._http.negotiation import Plan
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats.base import Variant
 
@@ -187,7 +187,7 @@ def not_modified(start: Message, variant: Variant) -> Message:
     return {**start, "headers": headers}
 
 
-def with_vary(start: Message, vary: tuple[bytes, bytes] = VARY) -> Message:
+def with_vary(start: Message, vary: tuple[bytes, bytes]) -> Message:
     """Return the start of a response with ``vary`` merged into its own (RFC 9110 §12.5.5)."""
     headers = list(start.get("headers", ()))  # ASGI allows any iterable, an iterator too
     for name, _ in headers:

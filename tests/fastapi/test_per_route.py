@@ -150,6 +150,16 @@ def test_wrong_options_of_a_class(options: Any, message: str) -> None:
         BinaryRoute.configured(**options)
 
 
+def test_a_rule_that_matches_no_route_is_logged_at_start(caplog: pytest.LogCaptureFixture) -> None:
+    app = FastAPI()
+    build(app)
+    add_binary_mode(app, rules=[*RULES, RouteRule("/v1/typo/x", mode="off")])
+    TestClient(app).get("/app")
+    messages = [record.getMessage() for record in caplog.records]
+    assert "RouteRule('/v1/typo/x') matches no route of the app" in messages
+    assert sum("matches no route" in message for message in messages) == 1
+
+
 def test_arrays_of_one_endpoint() -> None:
     app = FastAPI()
 

@@ -685,7 +685,7 @@ REFUSALS = Topic(
             ]
         ),
         rule(
-            "A content coding that is not taken",
+            "An unsupported content coding",
             "RFC 9457 §3",
             echo,
             coded(NONE, "br"),
