@@ -152,15 +152,13 @@ def make_plan(
     request = sent.essence if sent is not None and is_binary else None
     mirror = request if can_mirror and has_body else None
     ranges = media.parse_accept((accept,) if accept else ())
-    preferred = choose(ranges, offer.media_types, mirror)
-    if offer.mode == "require":
-        choice = choose_binary(ranges, offer.media_types, mirror)
-        is_mirror_decisive = not media.names_binary(ranges, offer.media_types)
-    else:
-        if preferred is None:  # RFC 9110 §12.5.1 allows to disregard the header
-            preferred = Choice(mirror)
-        choice = preferred
-        is_mirror_decisive = _is_mirror_decisive(ranges, offer.media_types)
+    choice = preferred = choose(ranges, offer.media_types, mirror)
+    offers_json = offer.mode != "require"
+    if not offers_json:
+        choice = choose(ranges, offer.media_types, mirror, offers_json=False)
+    elif choice is None:  # RFC 9110 §12.5.1 allows to disregard the header
+        choice = preferred = Choice(mirror)
+    is_mirror_decisive = _is_mirror_decisive(ranges, offer.media_types, offers_json=offers_json)
     is_json = sent is not None and sent.is_json
     is_unsupported = is_json or (has_body and not is_binary)
     refusal = _refusal(content_type, choice, offer, is_json=is_json, is_unsupported=is_unsupported)
@@ -222,9 +220,13 @@ class Choice(NamedTuple):
 
 
 def choose(
-    ranges: Sequence[Range], media_types: Sequence[str], mirror: str | None
+    ranges: Sequence[Range],
+    media_types: Sequence[str],
+    mirror: str | None,
+    *,
+    offers_json: bool = True,
 ) -> Choice | None:
-    """Choose between JSON and the binary media types.
+    """Choose between JSON and the binary media types, or among the latter.
 
     The higher weight wins. At equal weight, a binary type that is listed by name wins over JSON,
     and JSON that is listed by name wins over binary types that only a wildcard covers; if wildcards
@@ -234,17 +236,18 @@ def choose(
         ranges: the Accept header; empty for none, which accepts everything.
         media_types: the binary media types on offer, the preferred one first.
         mirror: the media type of a binary request, ``None`` for any other.
+        offers_json: whether JSON is on offer.
 
     Returns:
         The choice, or ``None`` if nothing on offer is acceptable.
     """
+    covered = mirror or media_types[0]
     if not ranges:
-        return Choice(mirror)
-    json = media.weight_of(JSON, ranges)
+        return Choice(mirror if offers_json else covered)
+    json = media.weight_of(JSON, ranges) if offers_json else 0.0
     best = media.best_listed(ranges, media_types)
     if best is not None and best.q >= json:
         return Choice(best.media_type.essence, best.media_type.parameters)
-    covered = mirror or media_types[0]
     binary = media.weight_of(covered, ranges)
     if binary > json:
         return Choice(covered)
@@ -253,22 +256,11 @@ def choose(
     return Choice(mirror if binary == json and not _lists_json(ranges) else None)
 
 
-def choose_binary(
-    ranges: Sequence[Range], media_types: Sequence[str], mirror: str | None
-) -> Choice | None:
-    """Choose between the binary media types only; arguments and result as for :func:`choose`."""
-    best = media.best_listed(ranges, media_types)
-    if best is not None:
-        return Choice(best.media_type.essence, best.media_type.parameters)
-    covered = mirror or media_types[0]
-    if not ranges or media.weight_of(covered, ranges):
-        return Choice(covered)
-    return None
-
-
-def _is_mirror_decisive(ranges: Sequence[Range], media_types: Sequence[str]) -> bool:
+def _is_mirror_decisive(
+    ranges: Sequence[Range], media_types: Sequence[str], *, offers_json: bool
+) -> bool:
     """Return whether the result of :func:`choose` depends on ``mirror``."""
-    json = media.weight_of(JSON, ranges)
+    json = media.weight_of(JSON, ranges) if offers_json else 0.0
     best = media.best_listed(ranges, media_types)
     if ranges and best is not None and best.q >= json:
         return False

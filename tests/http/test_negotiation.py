@@ -13,7 +13,6 @@ from binary_middleware._http.negotiation import (
     Negotiator,
     Plan,
     choose,
-    choose_binary,
     make_plan,
     plan_key,
 )
@@ -72,7 +71,8 @@ def test_choice(accept: list[str], mirror: str | None, expected: Choice | None) 
     ],
 )
 def test_choice_where_only_binary_is_offered(accept: list[str], expected: Choice | None) -> None:
-    assert choose_binary(parse_accept(accept), MEDIA_TYPES, None) == expected
+    ranges = parse_accept(accept)
+    assert choose(ranges, MEDIA_TYPES, None, offers_json=False) == expected
 
 
 @pytest.mark.parametrize(
