@@ -12,7 +12,6 @@ from tests.asgi_app import Recorder, call
 from tests.openapi.documents import (
     ARRAY,
     BASE64,
-    FASTAPI_BYTES,
     ITEM,
     JSON,
     MSGPACK,
@@ -27,31 +26,43 @@ from tests.openapi.documents import (
 # -- media types -----------------------------------------------------------------------------------
 
 
-def test_binary_media_types_stand_beside_json() -> None:
-    given = document({"post": operation(ITEM, ITEM)}, Item={"type": "object"})
-    result = completed(given, BinaryOptions())
+CSV, HTML, OCTETS = "text/csv", "text/html", "application/octet-stream"
+UTF_8 = "application/json; charset=UTF-8"
+VENDOR, PROBLEM = "application/vnd.api+json", "application/problem+json"
+OTHERS = [
+    "text/html",
+    "application/jsonl",
+    "text/event-stream",
+    "multipart/form-data",
+    "application/*",
+    "application/json; charset=latin-1",
+    "no media type",
+]
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "expected"),
+    [
+        ([JSON], {}, [JSON, *SPELLINGS]),
+        ([JSON], {"media_types": (OCTETS, MSGPACK)}, [JSON, OCTETS, MSGPACK]),
+        ([JSON], {"mode": "require"}, SPELLINGS),
+        ([JSON], {"mode": "off"}, [JSON]),
+        ([VENDOR], {}, [VENDOR, "application/vnd.api+msgpack"]),
+        ([PROBLEM], {"mode": "require"}, ["application/problem+msgpack"]),
+        ([CSV, JSON, HTML], {}, [CSV, JSON, *SPELLINGS, HTML]),
+        ([CSV, JSON, HTML], {"mode": "require"}, [CSV, *SPELLINGS, HTML]),
+        ([UTF_8, JSON], {}, [UTF_8, *SPELLINGS, JSON]),
+        *(([name], {}, [name]) for name in OTHERS),
+    ],
+)
+def test_media_types(names: list[str], options: dict[str, Any], expected: list[str]) -> None:
+    given = document({"post": operation()}, Item={"type": "object"})
+    post = given["paths"]["/"]["post"]
+    post["requestBody"] = {"content": {name: {"schema": ITEM} for name in names}}
+    post["responses"]["200"]["content"] = {name: {"schema": ITEM} for name in names}
+    result = completed(given, BinaryOptions(**options))
     for place in (content(result), content(result, "200")):
-        assert list(place) == [JSON, *SPELLINGS]
-        assert all(one == {"schema": ITEM} for one in place.values())
-
-
-def test_configured_media_types() -> None:
-    given = document({"post": operation({}, {})})
-    result = completed(given, BinaryOptions(media_types=("application/octet-stream", MSGPACK)))
-    assert list(content(result)) == [JSON, "application/octet-stream", MSGPACK]
-
-
-def test_only_binary_media_types_under_require() -> None:
-    given = document({"post": operation({}, {})})
-    given["paths"]["/"]["post"]["responses"]["422"] = {"description": "", "content": {JSON: {}}}
-    result = completed(given, BinaryOptions(mode="require"))
-    for place in (content(result), content(result, "200"), content(result, "422")):
-        assert list(place) == SPELLINGS
-
-
-def test_nothing_under_off() -> None:
-    given = document({"post": operation(FASTAPI_BYTES, ARRAY)})
-    assert completed(given, BinaryOptions(mode="off")) == given
+        assert list(place.items()) == [(name, {"schema": ITEM}) for name in expected]
 
 
 def test_options_of_each_operation() -> None:
@@ -72,68 +83,18 @@ def test_options_of_each_operation() -> None:
     assert found == {"/get": [JSON], "/put": [MSGPACK], "/post": [JSON, MSGPACK]}
 
 
-def test_structured_suffixes() -> None:
-    problem = {"content": {"application/problem+json": {"schema": {"type": "object"}}}}
-    given = document({"post": operation({}, {})})
-    given["paths"]["/"]["post"]["responses"] = {"404": problem}
-    given["paths"]["/"]["post"]["requestBody"] = {"content": {"application/vnd.api+json": {}}}
-    result = completed(given, BinaryOptions())
-    assert list(content(result)) == ["application/vnd.api+json", "application/vnd.api+msgpack"]
-    assert content(result, "404")["application/problem+msgpack"] == {"schema": {"type": "object"}}
-
-
 @pytest.mark.parametrize(
-    "name",
+    ("status", "is_converted"),
     [
-        "text/html",
-        "application/jsonl",
-        "text/event-stream",
-        "multipart/form-data",
-        "application/*",
-        "application/json; charset=latin-1",
-        "no media type",
+        *((status, True) for status in ("200", "201", "2XX", "422", "default", "500")),
+        *((status, False) for status in ("100", "204", "205", "206", "304")),
     ],
 )
-def test_other_content_is_unchanged(name: str) -> None:
-    given = document({"post": operation()})
-    given["paths"]["/"]["post"]["requestBody"] = {"content": {name: {"schema": BASE64}}}
-    given["paths"]["/"]["post"]["responses"]["200"]["content"] = {name: {"schema": ARRAY}}
-    assert completed(given) == given
-
-
-@pytest.mark.parametrize("status", ["100", "204", "205", "206", "304"])
-def test_responses_that_are_never_converted(status: str) -> None:
+def test_statuses(status: str, is_converted: bool) -> None:
     given = document({"post": operation(None, {}, status)})
-    assert completed(given) == given
-
-
-@pytest.mark.parametrize("status", ["201", "2XX", "default", "500"])
-def test_responses_that_are_converted(status: str) -> None:
-    result = completed(document({"post": operation(None, {}, status)}))
-    assert list(content(result, status)) == [JSON, MSGPACK]
-
-
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        ("negotiate", ["text/csv", JSON, MSGPACK, "text/html"]),
-        ("require", ["text/csv", MSGPACK, "text/html"]),
-    ],
-)
-def test_json_among_other_content(mode: Any, expected: list[str]) -> None:
-    given = document({"post": operation()})
-    responses = given["paths"]["/"]["post"]["responses"]
-    responses["200"]["content"] = {"text/csv": {}, JSON: {}, "text/html": {"schema": BASE64}}
-    result = content(completed(given, BinaryOptions(mode=mode, media_types=(MSGPACK,))), "200")
-    assert list(result) == expected
-    assert result["text/html"] == {"schema": BASE64}
-
-
-def test_json_with_a_charset() -> None:
-    given = document({"post": operation()})
-    named = "application/json; charset=UTF-8"
-    given["paths"]["/"]["post"]["requestBody"] = {"content": {named: {}, JSON: {}}}
-    assert list(content(completed(given))) == [named, MSGPACK, JSON]
+    result = completed(given)
+    assert list(content(result, status)) == ([JSON, MSGPACK] if is_converted else [JSON])
+    assert (result == given) is not is_converted
 
 
 def test_examples_are_of_json_only() -> None:
