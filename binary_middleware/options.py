@@ -20,8 +20,6 @@ Arrays = Literal["numpy", "map"]
 Size = int | str
 """A number of bytes, or text such as ``"64MiB"`` or ``"10 MB"`` (:class:`pydantic.ByteSize`)."""
 
-MEDIA_TYPES: Final = FORMAT.media_types
-
 MIB: Final = 1024 * 1024
 
 
@@ -56,7 +54,7 @@ class BinaryOptions:
     Accept header, or with wildcards alone, the response is binary. ``"off"``: as without the
     middleware."""
 
-    media_types: tuple[str, ...] = MEDIA_TYPES
+    media_types: tuple[str, ...] = FORMAT.media_types
     """The media types of the binary format, beside any with its suffix (``+msgpack``). The first is
     used where the client names none. A parameter, as in ``"application/octet-stream;
     dialect=chains"``, holds for responses of that type unless the client asks for another value:
