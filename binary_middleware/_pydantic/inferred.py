@@ -76,16 +76,19 @@ class InferredSerializer:
 
     def __call__(self, value: Any, info: Any) -> Carrier:
         """Serialize a value, as pydantic calls it."""
+        kind = type(value)
+        if kind in self._documents:
+            return carry(value)
+        is_whole = info.include is None and info.exclude is None
         if (
-            (type(value) is dict or type(value) is list)
+            (kind is dict or kind is list)
+            and is_whole
             and not self._has_nan_texts
-            and info.include is None
-            and info.exclude is None
             and is_plain(value)
         ):
             # Copied, because the app may modify the value before it is packed.
             return carry(self._leaf.to_python(value, mode="json"))
-        return carry(self._document(value, info))
+        return carry(self._document(value, info, is_whole))
 
     def for_container(self, kind: type) -> Callable[..., Carrier]:
         """Return a wrap serializer for lists or dicts of undeclared values, one carrier for all."""
@@ -102,19 +105,24 @@ class InferredSerializer:
         plain = bytes(value) if type(value) is memoryview else value
         return self._leaf.to_python(plain, mode="json")
 
-    def _document(self, value: Any, info: Any) -> Any:
+    def _document(self, value: Any, info: Any, is_whole: bool) -> Any:
+        """Return the document of a value that is not one yet.
+
+        Args:
+            value: The value.
+            info: As pydantic passes it.
+            is_whole: Whether no part of the value is to be left out.
+        """
         kind = type(value)
         documents = self._documents
-        if kind in documents:
-            return value
-        is_whole = info.include is None and info.exclude is None
         if kind is list and is_whole:
             return [
-                item if type(item) in documents else self._document(item, info) for item in value
+                item if type(item) in documents else self._document(item, info, True)
+                for item in value
             ]
         if kind is dict and is_whole and TEXT.issuperset(map(type, value)):
             return {
-                key: item if type(item) in documents else self._document(item, info)
+                key: item if type(item) in documents else self._document(item, info, True)
                 for key, item in value.items()
             }
         if kind in self._containers:

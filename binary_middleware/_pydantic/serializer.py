@@ -116,14 +116,22 @@ class DocumentSerializer:
         setattr(kind, _CLASS_ATTRIBUTE, (kind.__pydantic_serializer__, made))
         return made
 
-    def dump(self, value: Any, *, keeps_times: bool = False, **arguments: Any) -> Any:
+    def dump(
+        self,
+        value: Any,
+        *,
+        keeps_times: bool = False,
+        by_alias: bool | None = None,
+        **arguments: Any,
+    ) -> Any:
         """Return the document of a value, which may hold carriers.
 
         Args:
             value: The value.
             keeps_times: Whether to carry dates, times, durations, decimals and UUIDs as well, for
                 formats that have their own representation of them.
-            arguments: Those of ``SchemaSerializer.to_python``, ``mode`` and ``fallback`` aside.
+            by_alias: As for ``SchemaSerializer.to_python``.
+            arguments: Its other arguments, ``mode`` and ``fallback`` aside.
 
         Raises:
             PydanticSerializationError: The value cannot be serialized.
@@ -131,7 +139,14 @@ class DocumentSerializer:
         """
         serializer = self._serializer_with_times if keeps_times else self._serializer
         try:
-            document = serializer.to_python(value, mode="json", fallback=carry, **arguments)
+            if arguments:
+                document = serializer.to_python(
+                    value, mode="json", fallback=carry, by_alias=by_alias, **arguments
+                )
+            else:  # twice as fast for small documents
+                document = serializer.to_python(
+                    value, mode="json", fallback=carry, by_alias=by_alias
+                )
         except PydanticSerializationError as exc:
             if str(exc).endswith("RecursionError"):  # all that pydantic keeps of one
                 raise RecursionError("the object nests too deeply, or holds itself") from exc
