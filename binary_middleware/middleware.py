@@ -8,8 +8,10 @@ from typing import Any, Final, Unpack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from binary_middleware._asgi.exchange import PASSTHROUGH_KEY, SCOPE_KEY, Exchange, Passthrough
+from binary_middleware._asgi.exchange import SCOPE_KEY, Exchange
 from binary_middleware._asgi.malloc import keep_freed_memory
+from binary_middleware._asgi.passthrough import PASSTHROUGH_KEY, Passthrough
+from binary_middleware._asgi.sending import send_body
 from binary_middleware._http import etags as etag
 from binary_middleware._http.headers import with_vary
 from binary_middleware._http.negotiation import Plan, plan_key
@@ -78,7 +80,7 @@ class BinaryMiddleware:
             self.app = DocumentCompletion(app, openapi_path, self.resolver)
         self._own_options = with_overrides(BinaryOptions(), self.resolver.own)
         self._options: dict[BinaryOptions, BinaryOptions] = {}
-        self._is_checked = self._has_reported = False
+        self._is_prepared = self._is_uniform = self._has_reported = False
         if keep_memory:
             keep_freed_memory()
 
@@ -104,91 +106,116 @@ class BinaryMiddleware:
         return Resolver(app, make_overrides(**options), rules, last_rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._is_checked:
-            self._is_checked = True
-            for rule in self.resolver.unmatched_rules():
-                _LOGGER.warning("%r matches no route of the app", rule)
+        """Serve a request in binary mode; run the app as it is for anything but HTTP."""
+        if not self._is_prepared:
+            self._prepare()
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        base = scope.get(SCOPE_KEY)
-        if isinstance(base, Exchange):
-            options = self.resolver.options(scope, base.options)
-            # Somebody between may look at bodies, and sees JSON; unless there is no binary mode.
-            stays = options.mode != "off" and base.observers.may_see(self.observers.target)
-            scope = scope if stays else base.delegate_to_inner(scope)
-            if scope[SCOPE_KEY] is base:  # or it was too late
-                if options == base.options or base.adopt(options, scope) is None:
-                    await self.app(scope, receive, send)
-                return
-            base = scope[SCOPE_KEY]
-        if base is None and self.resolver.is_uniform and "endpoint" not in scope:
-            options = self._own_options
-        else:
-            options = self._options_for(scope, base)
+        outer = scope.get(SCOPE_KEY)
+        if isinstance(outer, Exchange):
+            await self._serve_within(outer, scope, receive, send)
+            return
+        options = self._own_options
+        if outer is not None or not self._is_uniform or "endpoint" in scope:
+            options = self._options_for(scope, outer)
         if options.mode == "off":
-            scope[SCOPE_KEY] = options
-            passing = scope.get(PASSTHROUGH_KEY)
-            if passing is not None:
-                passing.adopt(options, scope)  # the answer has no Vary
-            await self.app(scope, receive, send)
+            await self._leave_alone(scope, receive, send, options)
             return
         plan = options.negotiator.plan(*plan_key(scope))
-        if plan.is_passthrough and options.on_exchange is None:
-            scope[SCOPE_KEY] = options
-            await self._pass(scope, receive, send, plan)
-            return
+        serve = (
+            self._pass_through
+            if plan.is_passthrough and options.on_exchange is None
+            else self._exchange
+        )
+        await serve(scope, receive, send, options, plan)
+
+    def _prepare(self) -> None:
+        """Look at the routes of the app when the first request comes."""
+        self._is_uniform = self.resolver.is_uniform
+        self._is_prepared = True
+        for rule in self.resolver.unmatched_rules():
+            _LOGGER.warning("%r matches no route of the app", rule)
+
+    def _options_for(self, scope: Scope, outer: BinaryOptions | None) -> BinaryOptions:
+        options = self.resolver.options(scope, outer or BinaryOptions())
+        # One object for equal options, whose negotiator keeps its plans.
+        return self._options.setdefault(options, options)
+
+    async def _serve_within(
+        self, outer: Exchange, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Take over from a middleware further out, or run the app inside its exchange."""
+        options = self.resolver.options(scope, outer.options)
+        # Middleware in between may look at bodies, and must see JSON while there is a binary mode.
+        if options.mode == "off" or not outer.observers.may_see(self.observers.target):
+            scope = outer.delegate_to_inner(scope)
+        if scope[SCOPE_KEY] is not outer:
+            await self(scope, receive, send)
+        elif options == outer.options or outer.adopt(options, scope) is None:
+            await self.app(scope, receive, send)
+
+    async def _leave_alone(
+        self, scope: Scope, receive: Receive, send: Send, options: BinaryOptions
+    ) -> None:
+        """Run the app without binary mode."""
+        scope[SCOPE_KEY] = options
+        passthrough = scope.get(PASSTHROUGH_KEY)
+        if passthrough is not None:
+            passthrough.adopt(options, scope)  # the response has no Vary
+        await self.app(scope, receive, send)
+
+    async def _pass_through(
+        self, scope: Scope, receive: Receive, send: Send, options: BinaryOptions, plan: Plan
+    ) -> None:
+        """Run the app for a JSON client, whose request and response stay as they are."""
+        scope[SCOPE_KEY] = options
+        inner = _without_suffixes(scope)
+        passthrough = inner[PASSTHROUGH_KEY] = Passthrough(
+            inner, receive, send, plan.vary, self.observers
+        )
+        try:
+            await self.app(inner, receive, passthrough.send)
+        except NotAcceptable as exc:  # an object-lane response that JSON cannot hold
+            if not passthrough.is_rejected:
+                start, buffers = problem_response(exc, in_binary=False)
+                await send(with_vary(start, plan.vary))
+                await send_body(send, buffers)
+        except Exception:
+            if not passthrough.is_rejected:
+                raise
+        finally:
+            inner.pop(PASSTHROUGH_KEY, None)  # which holds the scope in turn
+            if inner is not scope:
+                _copy_routing(inner, scope)
+            if passthrough.exchange is not None:
+                passthrough.exchange.release()
+        if passthrough.exchange is not None:
+            await passthrough.exchange.send_error()
+
+    async def _exchange(
+        self, scope: Scope, receive: Receive, send: Send, options: BinaryOptions, plan: Plan
+    ) -> None:
+        """Run the app in an exchange."""
         if not self._has_reported:
             self._has_reported = True
             self._report_observers()
         exchange = Exchange(scope, receive, send, plan, options, self.observers)
         try:
-            await self._run(exchange, scope)
+            try:
+                if exchange.error is None:
+                    await self.app(exchange.scope, exchange.receive, exchange.send)
+            except Exception:
+                # ``receive`` raises the rejection, and the app may make anything of it.
+                if not exchange.is_rejected:
+                    raise
+            finally:
+                _copy_routing(exchange.scope, scope)
+                exchange.release()
+            await exchange.send_error()
         finally:
             if options.on_exchange is not None and not exchange.is_delegated:
                 _report(options.on_exchange, exchange.info())
-
-    async def _pass(self, scope: Scope, receive: Receive, send: Send, plan: Plan) -> None:
-        """Run the app for a request of a JSON client."""
-        inner = _without_suffixes(scope)
-        passing = inner[PASSTHROUGH_KEY] = Passthrough(
-            inner, receive, send, plan.vary, self.observers
-        )
-        try:
-            await self.app(inner, receive, passing.send)
-        except Exception as exc:
-            if passing.has_refusal:
-                pass
-            elif isinstance(exc, NotAcceptable):  # before anything went out: JSON cannot hold it
-                start, buffers = problem_response(exc, in_binary=False)
-                await send(with_vary(start, plan.vary))
-                await send({"type": "http.response.body", "body": b"".join(buffers)})
-            else:
-                raise
-        finally:
-            inner.pop(PASSTHROUGH_KEY, None)  # it holds the scope in turn
-            if inner is not scope:
-                _show_what_was_found_out(inner, scope)
-        exchange = passing.exchange
-        if exchange is not None:
-            if exchange.error is not None and not exchange.response_started:
-                await exchange.send_error(exchange.error)
-            exchange.release()
-
-    async def _run(self, exchange: Exchange, scope: Scope) -> None:
-        exchange.error = exchange.refusal()
-        if exchange.error is None:
-            try:
-                await self.app(exchange.scope, exchange.receive, exchange.send)
-            except Exception:
-                # Out of ``receive`` comes our own refusal, and the app may make anything of it.
-                if exchange.error is None or exchange.response_started:
-                    raise
-            finally:
-                _show_what_was_found_out(exchange.scope, scope)
-                exchange.release()
-        if exchange.error is not None and not exchange.response_started:
-            await exchange.send_error(exchange.error)
 
     def _report_observers(self) -> None:
         names = self.observers.names()
@@ -199,32 +226,27 @@ class BinaryMiddleware:
                 ", ".join(names),
             )
 
-    def _options_for(self, scope: Scope, base: BinaryOptions | None) -> BinaryOptions:
-        options = self.resolver.options(scope, base or BinaryOptions())
-        # One object for equal options, whose negotiator keeps its plans.
-        return self._options.setdefault(options, options)
 
-
-def _report(on_exchange: Callable[[ExchangeInfo], None], record: ExchangeInfo) -> None:
+def _report(on_exchange: Callable[[ExchangeInfo], None], info: ExchangeInfo) -> None:
     try:
-        on_exchange(record)
-    except Exception:  # the answer is out, and its sender has no part in it
-        _LOGGER.exception("on_exchange raised for %s %s", record.method, record.path)
+        on_exchange(info)
+    except Exception:  # the response is sent, and the client must not suffer
+        _LOGGER.exception("on_exchange raised for %s %s", info.method, info.path)
 
 
 _LOGGER: Final = logging.getLogger("binary_middleware")
-_FOUND_OUT: Final = ("route", "endpoint", "path_params")
+_ROUTING_KEYS: Final = ("route", "endpoint", "path_params")
 
 
-def _show_what_was_found_out(inner: Scope, outer: Scope) -> None:
-    """What a router found out, for middleware around us that reports by route."""
-    for key in _FOUND_OUT:
+def _copy_routing(inner: Scope, outer: Scope) -> None:
+    """Copy what a router found out, for middleware around us that reports by route."""
+    for key in _ROUTING_KEYS:
         if key in inner:
             outer[key] = inner[key]
 
 
 def _without_suffixes(scope: Scope) -> Scope:
-    """The request of a JSON client that got its If-Match with an answer in msgpack."""
+    """Return the scope of a JSON client that got its If-Match with a binary response."""
     for name, _ in scope["headers"]:
         if name == b"if-match":
             break

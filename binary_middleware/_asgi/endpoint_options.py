@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.types import Scope
 
-from binary_middleware._asgi.exchange import PASSTHROUGH_KEY, SCOPE_KEY, Exchange, Passthrough
+from binary_middleware._asgi.exchange import SCOPE_KEY, Exchange
+from binary_middleware._asgi.passthrough import PASSTHROUGH_KEY, Passthrough
 from binary_middleware._http.negotiation import plan_for
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.options import (

@@ -12,11 +12,15 @@ from starlette.types import Receive
 
 from binary_middleware._http.content_coding import Decompressor
 from binary_middleware.errors import LimitExceeded
-from binary_middleware.formats import FORMAT
+from binary_middleware.formats import FORMAT, json
 from binary_middleware.formats.base import Decoded, Limits
+from binary_middleware.options import BinaryOptions
 
 MAX_SEARCHED_SIZE: Final = 4 * 1024 * 1024
 """Bytes of a body that are searched, in a millisecond or two, where that may save a second."""
+
+_ARRAY_KEY: Final = re.compile(b"data")
+"""The key that each string-keyed map of an array has."""
 
 
 class RequestBody:
@@ -37,30 +41,31 @@ class RequestBody:
     def __len__(self) -> int:
         return len(self._data)
 
-    def decode(self, limits: Limits) -> Any:
-        """Return the document in the body. Can be called once.
+    def decode(self, limits: Limits) -> Decoded:
+        """Decode the document in the body. Can be called once.
 
         Raises:
             DecodeError: the body is not a document, or holds something that is refused.
             LimitExceeded: the document is nested too deeply, or holds too much structure.
         """
         self.decoded = FORMAT.decode(self._data, limits, is_owned=self._is_owned)
-        return self.decoded.document
+        return self.decoded
 
-    def decode_views(self, limits: Limits) -> Any:
-        """Return the document in the body for ``json.to_json``, large leaves as views of it.
+    def to_json(self, options: BinaryOptions) -> bytes:
+        """Return the document in the body as JSON text.
 
         Raises:
             DecodeError: the body is not a document, or holds something that is refused.
-            LimitExceeded: the document is nested too deeply, or holds too much structure.
+            LimitExceeded: the document is over one of the limits in ``options``.
         """
-        return FORMAT.decode_views(self._data, limits)
-
-    def may_contain(self, text: bytes) -> bool:
-        """Return whether ``text`` may be among the bytes. Large bodies are not searched."""
-        return (
-            len(self._data) > MAX_SEARCHED_SIZE
-            or re.search(re.escape(text), self._data) is not None
+        data = self._data if self.decoded is None else self.received()
+        # Large bodies are not searched.
+        may_hold_maps = len(data) > MAX_SEARCHED_SIZE or _ARRAY_KEY.search(data) is not None
+        return json.to_json(
+            FORMAT.decode_views(data, options.limits),
+            max_size=options.json_size_limit,
+            max_structure_size=options.max_structure_size,
+            may_hold_maps=may_hold_maps,
         )
 
     def received(self) -> bytes:

@@ -67,7 +67,7 @@ def _binary_class(kind: Any) -> Any:
         self: Any, value: Any, values: Any = None, *, loc: tuple[Any, ...] = ()
     ) -> tuple[Any, list[Any]]:
         exchange = current_exchange()
-        if exchange is None or not exchange.was_decoded:
+        if exchange is None or not exchange.request.is_decoded:
             validated: tuple[Any, list[Any]] = kind.validate(self, value, values or {}, loc=loc)
             return validated
         return validate_document(self, value, exchange.facts, loc=loc)

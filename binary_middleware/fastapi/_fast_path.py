@@ -110,7 +110,7 @@ def direct_handler(route: Any, response_field_proxy: ResponseFieldProxy) -> Dire
             raise ResponseValidationError(
                 errors=errors, body=result, endpoint_ctx=endpoint_context(route, request.scope)
             )
-        if (exchange.request_size or 0) < _MANY_OBJECTS:
+        if (exchange.request.size or 0) < _MANY_OBJECTS:
             return respond(exchange, content, solved, is_shown)
         with collector_paused():
             return respond(exchange, content, solved, is_shown)

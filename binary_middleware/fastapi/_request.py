@@ -10,10 +10,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from binary_middleware._asgi.exchange import Exchange
-from binary_middleware.errors import CodecError, to_rejection
 from binary_middleware.fastapi._compat import NO_BODY
-from binary_middleware.formats import FORMAT
-from binary_middleware.formats import json as transcode
 from binary_middleware.starlette._request import BinaryRequest, TextRequest, take_body
 
 
@@ -109,19 +106,6 @@ def _as_text(exchange: Exchange, receive: Receive) -> Receive:
         was_sent = True
         if not await exchange.read(receive):
             return {"type": "http.disconnect"}
-        received = exchange.body.received()
-        text = b""
-        if received:
-            limits = exchange.options
-            try:
-                text = transcode.to_json(
-                    FORMAT.decode_views(received, limits.limits),
-                    max_size=limits.json_size_limit,
-                    max_structure_size=limits.max_structure_size,
-                )
-            except CodecError as exc:
-                exchange.error = to_rejection(exc)
-                raise exchange.error from None
-        return {"type": "http.request", "body": text, "more_body": False}
+        return {"type": "http.request", "body": exchange.text(), "more_body": False}
 
     return receive_text

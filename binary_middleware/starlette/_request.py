@@ -104,7 +104,7 @@ class BinaryRequest(Request):
         yield b""
 
     async def json(self) -> Any:
-        if not self.exchange.was_read:
+        if self.exchange.request.body is None:
             await self.read()
         return self.exchange.value()
 
@@ -158,7 +158,7 @@ async def read_body(request: Request, type_: Any = Any) -> Any:
     """
     exchange = request.scope.get(SCOPE_KEY)
     if isinstance(exchange, Exchange) and (
-        exchange.is_claimed or take_body(exchange, request.receive)
+        exchange.request.is_claimed or take_body(exchange, request.receive)
     ):
         if not await exchange.read(request.receive):
             raise ClientDisconnect

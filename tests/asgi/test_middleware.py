@@ -284,8 +284,8 @@ class Unreached:
         (b"\x91" * 3000 + b"\x01", {}, 413, "nests too deeply"),
         (b"\xc4\xff" + b"a" * 255, {}, 413, "max_body_size (100 bytes)"),
         (packb("a"), {"content-length": "101"}, 413, "max_body_size (100 bytes)"),
-        (packb("a"), {"content-encoding": "br"}, 415, "content coding 'br'"),
-        (packb("a"), {"content-encoding": "gzip, gzip"}, 415, "content coding 'gzip, gzip'"),
+        (packb("a"), {"content-encoding": "br"}, 415, "unsupported Content-Encoding 'br'"),
+        (packb("a"), {"content-encoding": "gzip, gzip"}, 415, "unsupported Content-Encoding 'gzip, gzip'"),
         (packb("a"), {"content-encoding": "gzip"}, 400, "cannot be read as gzip: corrupt data"),
         (gzip.compress(b"\xc1", mtime=0), {"content-encoding": "gzip"}, 400, "invalid opcode"),
         (

@@ -47,7 +47,7 @@ def test_large_arrays_are_views_of_the_buffer_that_a_body_in_pieces_is_read_into
     packed = packb({"a": array})
     body = read([packed[:1000], packed[1000:]], len(packed), limit=len(packed))
     assert body is not None
-    first = body.decode(Limits(2**20))["a"]
+    first = body.decode(Limits(2**20)).document["a"]
     assert np.array_equal(first, array)
     assert not first.flags.owndata
     assert first.flags.writeable
@@ -125,7 +125,7 @@ def test_received_bytes_are_restored_after_arrays_moved(shift: int) -> None:
     document = {"n" * (shift + 1): 1, "a": np.arange(9000.0), "b": np.arange(9000, dtype="i2")}
     packed = packb(document)
     body = RequestBody(np.frombuffer(bytearray(packed), np.uint8), is_owned=True)
-    value = body.decode(Limits(2**20))
+    value = body.decode(Limits(2**20)).document
     assert np.array_equal(value["a"], document["a"])
     assert np.array_equal(value["b"], document["b"])
     assert body.received() == packed
