@@ -1,6 +1,6 @@
 """Binary mode for ASGI apps: arrays and bytes as msgpack, JSON for everybody else."""
 
-from binary_middleware._asgi.endpoint_options import binary_options
+from binary_middleware._asgi.endpoint_guard import binary_options
 from binary_middleware._routing.rules import RouteRule
 from binary_middleware.errors import (
     BinaryError,

@@ -1,4 +1,4 @@
-"""``BinaryMiddleware``: binary mode around any ASGI app."""
+"""Binary mode around any ASGI app."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from binary_middleware._asgi.exchange import SCOPE_KEY, Exchange
 from binary_middleware._asgi.malloc import keep_freed_memory
 from binary_middleware._asgi.passthrough import PASSTHROUGH_KEY, Passthrough
 from binary_middleware._asgi.sending import send_body
-from binary_middleware._http import etags as etag
+from binary_middleware._http import etags
 from binary_middleware._http.headers import with_vary
 from binary_middleware._http.negotiation import Plan, plan_key
 from binary_middleware._http.problems import problem_response
@@ -25,38 +25,39 @@ from binary_middleware.formats import FORMAT
 from binary_middleware.openapi._middleware import DocumentCompletion
 from binary_middleware.options import BinaryOptions, OptionsDict, make_overrides, with_overrides
 
+__all__ = ["BinaryMiddleware"]
+
 
 class BinaryMiddleware:
-    """Gives an ASGI app a binary mode.
+    """Binary mode for an ASGI app.
 
-    A request whose Content-Type is msgpack reaches the app as JSON, with arrays as ``{shape,
-    dtype, data_b64}`` and bytes as base64; a JSON answer to a client that accepts msgpack, or that
-    sent msgpack and accepts anything, leaves as msgpack. FastAPI routes that ``add_binary_mode`` or
-    ``BinaryRoute`` prepared exchange objects instead of text. Every other request reaches the app
-    as it came, and every other answer leaves as it is, with ``Vary``.
+    A msgpack request reaches the app as JSON, with arrays as ``{shape, dtype, data_b64}`` and bytes
+    as base64. A JSON response is sent as msgpack to clients that accept it, or that sent msgpack
+    and accept anything. FastAPI routes of ``add_binary_mode`` or ``BinaryRoute`` exchange objects
+    instead of text. Other requests and responses are unaffected, but for ``Vary``.
 
     ::
 
         app = BinaryMiddleware(app)
         app.add_middleware(BinaryMiddleware, max_body_size="8MiB")
 
-    Inside another ``BinaryMiddleware`` it takes the request over, unless that has begun to read
-    it. The nearest setting wins: what an endpoint, a router or a rule does not name comes from
-    further out.
+    Inside another ``BinaryMiddleware`` it takes over, unless that one has begun to read the
+    request. The nearest setting wins: options that an endpoint, a router or a rule does not name
+    are those of whatever is around it.
 
     Args:
         app: the app.
-        rules: options for some of the paths; the first that matches holds.
-        keep_memory: whether the process keeps the memory that bodies free, up to about 62 MiB,
-            for the next ones; see ``body.keep_freed_memory``.
-        openapi_path: where the app answers its OpenAPI document in JSON, which is then completed
-            with the binary media types; without the ``root_path`` of the app. Under
+        rules: options for some of the paths; the first rule that matches applies.
+        keep_memory: whether the process keeps the memory that bodies free, up to about 62 MiB, for
+            the next ones.
+        openapi_path: the path, without the ``root_path`` of the app, at which the app serves its
+            OpenAPI document in JSON, to which the binary media types are added. Under
             ``mode="require"`` it is served to JSON clients as well. For a FastAPI app there is
-            ``add_binary_mode``, or ``complete_openapi``.
+            ``add_binary_mode``.
         body_agnostic: middleware classes, functions of ``app.middleware("http")`` and route classes
-            that look at no bodies. Middleware inside this one sees JSON, so that what redacts,
-            signs or stores bodies holds for binary clients as well. That costs the JSON text of
-            each response, unless all middleware inside is Starlette's, FastAPI's, or named here.
+            that do not look at bodies. Middleware inside this one sees JSON, and may redact, sign
+            or store it for binary clients as well. That costs the JSON text of each response,
+            unless all middleware inside is Starlette's, FastAPI's, or named here.
         options: the fields of ``BinaryOptions``.
 
     Raises:
@@ -96,7 +97,7 @@ class BinaryMiddleware:
         body_agnostic: Iterable[Any] = (),
         **options: Unpack[OptionsDict],
     ) -> Resolver:
-        """What a middleware with these arguments finds out about the options of a request."""
+        """Return the resolver for a middleware with these arguments."""
         last_rules = []
         if openapi_path is not None:
             if not openapi_path.startswith("/"):
@@ -221,8 +222,8 @@ class BinaryMiddleware:
         names = self.observers.names()
         if names:
             _LOGGER.warning(
-                "binary responses are made as JSON first, for middleware that may look at them: %s;"
-                " name what does not in body_agnostic=(...)",
+                "binary responses are made as JSON first, for middleware that may read them: %s; "
+                "if some of it does not, name it in body_agnostic=(...)",
                 ", ".join(names),
             )
 
@@ -253,7 +254,7 @@ def _without_suffixes(scope: Scope) -> Scope:
     else:
         return scope
     headers = [
-        (name, etag.without_suffix(value, FORMAT.tag_suffixes) if name == b"if-match" else value)
+        (name, etags.without_suffix(value, FORMAT.tag_suffixes) if name == b"if-match" else value)
         for name, value in scope["headers"]
     ]
     return scope if headers == scope["headers"] else {**scope, "headers": headers}

@@ -136,7 +136,7 @@ def test_decorated_functions_can_be_called() -> None:
 
 
 def test_off_leaves_other_options_without_effect() -> None:
-    with pytest.raises(ValueError, match='mode="off" leaves nothing to do for arrays'):
+    with pytest.raises(ValueError, match='arrays has no effect with mode="off"'):
         binary_options(mode="off", arrays="map")
 
 

