@@ -28,7 +28,19 @@ class BinaryError(ValueError):
 
 
 class CodecError(BinaryError):
-    """Base class of errors about documents and bytes."""
+    """Base class of errors about documents and bytes; the message names the place, if known."""
+
+    _place = ""
+
+    def within(self, key: object) -> None:
+        """Add the member ``key`` of a map or a list to the place that the message names."""
+        step = f"[{key}]" if isinstance(key, int) else f".{str(key)[:40]}"
+        if len(self._place) < 200:
+            self._place = step + self._place
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} (at ${self._place})" if self._place else message
 
 
 class EncodeError(CodecError):
@@ -40,18 +52,6 @@ class DecodeError(CodecError):
 
     The message names the position in the body where it is known, or the place in the document.
     """
-
-    _place = ""
-
-    def within(self, key: object) -> None:
-        """Note that the refused value is in the member ``key`` of a map or a list."""
-        step = f"[{key}]" if isinstance(key, int) else f".{str(key)[:40]}"
-        if len(self._place) < 200:
-            self._place = step + self._place
-
-    def __str__(self) -> str:
-        message = super().__str__()
-        return f"{message} (in {self._place.removeprefix('.')})" if self._place else message
 
 
 class LimitExceeded(CodecError):

@@ -61,7 +61,7 @@ BY_THE_APP = {
 FOR_ONE_CALL = {
     "arrays._model._Sizes.__init__.self.first": "one validation",
     "formats.msgpack._pack._Packer.__init__.self.dumpers": "one document",
-    "formats.msgpack._unpack._Unpacker.address": "one document",
+    "formats.msgpack._unpack._Reader.address": "one document",
     "_asgi.exchange.Exchange.release.self.scope": "the end of an exchange",
     "_http.negotiation.Choice.parameters": "empty, and not changed",
     "openapi._schemas._Differences.__init__.self._parts": "one completion of a document",

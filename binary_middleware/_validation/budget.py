@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from pydantic_core import PydanticCustomError
 
-from binary_middleware.formats.msgpack import DocumentFacts
+from binary_middleware.formats.base import DocumentFacts
 
 _LIST_SIZE: Final = 9
 """Bytes of structure that a list in a converted array counts as, in addition to its items."""

@@ -14,7 +14,7 @@ from binary_middleware._validation.budget import ArrayBudget, LargeStructureErro
 from binary_middleware._validation.errors import MAX_ERRORS, Errors, errors_of, make_error
 from binary_middleware._validation.fail_fast import STOPPING, key_limit, limit_keys
 from binary_middleware._validation.guards import guard
-from binary_middleware.formats.msgpack import DocumentFacts
+from binary_middleware.formats.base import DocumentFacts
 
 LARGE_STRUCTURE: Final = 64 * 1024
 """Bytes of structure, converted arrays included, above which a list or map stops at its first

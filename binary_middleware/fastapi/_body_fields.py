@@ -18,7 +18,7 @@ from fastapi.dependencies.models import Dependant
 from binary_middleware._asgi.exchange import Exchange
 from binary_middleware._validation.validator import DocumentValidator
 from binary_middleware.fastapi._compat import type_adapter
-from binary_middleware.formats.msgpack import DocumentFacts
+from binary_middleware.formats.base import DocumentFacts
 
 _current: Final[ContextVar[Exchange | None]] = ContextVar(
     "binary_middleware_exchange", default=None

@@ -1,6 +1,7 @@
-"""Documents as JSON text and back, and JSON text as msgpack. No I/O.
+"""Documents as JSON text and back. No I/O.
 
-What msgpack has and JSON has not is written as follows, and read back where it is unambiguous:
+What the binary format has and JSON has not is written as follows, and read back where it is
+unambiguous:
 
 - an array: ``{"shape": [...], "dtype": "float32", "data_b64": "..."}``, read back;
 - bytes: a base64 string (RFC 4648 §4), which stays a string;
@@ -34,43 +35,37 @@ from binary_middleware.fields import (
     parse_dtype,
     to_buffer,
 )
-from binary_middleware.formats.msgpack import (
-    TEXT_CONVERSION,
-    Conversions,
-    LongText,
-    pack_buffers,
-    unpackb,
-)
-from binary_middleware.formats.msgpack._numpy_maps import count_fields
+from binary_middleware.formats._long_text import LongText
+from binary_middleware.formats.msgpack import packb, unpackb
+from binary_middleware.formats.msgpack._limits import BYTES_PER_TEXT, Budget
 
 _BINARY_MAP: Final = frozenset({"shape", "dtype", "data"})
 _JSON_MAP: Final = frozenset({"shape", "dtype", "data_b64"})
 _CONTAINERS: Final = frozenset({dict, list})
 _BINARY: Final = frozenset({bytes, memoryview})
 
-LONG: Final = 4 * 1024
+SPLICE_THRESHOLD: Final = 4 * 1024
 """Characters of base64 from which ``json`` does not see it: scanning it for what needs a
 backslash would take longer than everything else."""
 
 
-# -- msgpack to JSON -------------------------------------------------------------------------------
+# -- decoded documents to JSON ---------------------------------------------------------------------
 
 
 def to_json(
-    value: Any,
+    document: Any,
     *,
     max_size: int | None = None,
     max_structure_size: int | None = None,
     may_hold_maps: bool = True,
 ) -> bytes:
-    """JSON text, in UTF-8, of a msgpack document.
+    """Return the JSON text, in UTF-8, of a decoded document.
 
     What is large is counted before it is written. What is not, the structure, takes six times its
     bytes at most (a control character is ``\\u0000``).
 
     Args:
-        value: the document, as ``codec.unpackb`` or ``codec.unpack_views`` gives it. It is changed
-            on the way.
+        document: as ``Format.decode`` or ``Format.decode_views`` returns it. It is changed.
         max_size: limit in bytes for the text; ``None`` for no limit.
         max_structure_size: limit in bytes that bounds how much Python code converts; ``None`` for
             no limit.
@@ -80,107 +75,101 @@ def to_json(
         LimitExceeded: nested too deeply, over ``max_size``, or too much to convert.
     """
     try:
-        writer = _Writer(max_size, Conversions(max_structure_size))
+        writer = _Writer(max_size, Budget(max_structure_size))
         if may_hold_maps:
-            value = _replace_maps(value, writer.array_of_binary_map)
-        return writer.write(value)
+            document = _replace_maps(document, writer.array_of_binary_map)
+        return writer.write(document)
     except RecursionError as exc:
         raise LimitExceeded("the document nests too deeply") from exc
 
 
 class _Writer:
-    """Writes one text. What is long is left out of what ``json`` writes, and put in afterwards.
+    """Writes one text. Long parts are left out of what ``json`` writes, and spliced in afterwards.
 
-    ``json`` does not say where it is in its text, so that a token holds the place. Nothing that a
-    document contains can be mistaken for it: the token consists of hexadecimal digits and stands
-    between quotes, so that the search finds each place, and one occurrence more for each time that
-    the document has the token elsewhere. Then the number is wrong, and the text is written again
-    with another one. That the token is random, made for this one text when all of its document has
-    arrived, only sees to it that nobody can make this happen.
+    ``json`` does not say where it is in its text, so a token holds each place: hexadecimal digits
+    between quotes. A document that has the token elsewhere cannot forge a place: the text then has
+    one token more than there are parts, and is written again with another token. The token is
+    random, made when all of the document has arrived, only so that nobody can make this happen.
 
     Args:
         max_size: limit in bytes for the text.
-        conversions: counts what Python code converts.
+        budget: counts what Python code converts.
     """
 
-    def __init__(self, max_size: int | None, conversions: Conversions) -> None:
+    def __init__(self, max_size: int | None, budget: Budget) -> None:
         self.max_size = max_size
-        self.conversions = conversions
+        self.budget = budget
         self.token = secrets.token_hex(16)
-        self.pieces: list[tuple[bytes, ...]] = []
+        self.parts: list[tuple[bytes, ...]] = []
         self.size = 0
 
-    def write(self, value: Any) -> bytes:
+    def write(self, document: Any) -> bytes:
         text = json.dumps(
-            value,
+            document,
             default=self.default,
             ensure_ascii=False,
             check_circular=False,
             separators=(",", ":"),
         ).encode()
-        self.count(len(text) - len(self.token) * len(self.pieces))
-        if not self.pieces:
+        self.count(len(text) - len(self.token) * len(self.parts))
+        if not self.parts:
             return text
         between = text.split(self.token.encode())
-        if len(between) != len(self.pieces) + 1:
-            return _Writer(self.max_size, Conversions(None)).write(value)
-        whole = [between[0]]
-        for piece, rest in zip(self.pieces, between[1:], strict=True):
-            whole += (*piece, rest)
-        return b"".join(whole)
+        if len(between) != len(self.parts) + 1:
+            return _Writer(self.max_size, Budget(None)).write(document)
+        pieces = [between[0]]
+        for part, rest in zip(self.parts, between[1:], strict=True):
+            pieces += (*part, rest)
+        return b"".join(pieces)
 
     def default(self, value: Any) -> Any:
-        """What ``json`` does not know, of the types that ``codec`` returns."""
+        """Return what ``json`` writes for a value of a type that it does not know."""
         if isinstance(value, (np.ndarray, np.generic)):
             array = np.asarray(value)
-            self.conversions.count(1 + 2 * count_fields(array.dtype), TEXT_CONVERSION)
-            return {
-                "shape": list(array.shape),
-                "dtype": dtype_spec(array.dtype),
-                "data_b64": self.base64(to_buffer(array)),
-            }
-        self.conversions.count(1, TEXT_CONVERSION)
+            self.budget.count_array(array.dtype, BYTES_PER_TEXT)
+            return _json_map(array, self.base64(to_buffer(array)))
+        self.budget.count_conversions(1, BYTES_PER_TEXT)
         if isinstance(value, (bytes, memoryview)):
             return self.base64(value)
         if isinstance(value, LongText):
             self.count(value.escaped_size())
-            return self.in_place_of(*value.escaped())
+            return self.splice(*value.escaped())
         if isinstance(value, complex):
             return str(value).strip("()")
         return to_jsonable_python(value)
 
     def base64(self, data: bytes | memoryview) -> str:
         size = 4 * ((len(data) + 2) // 3)
-        if size < LONG:
+        if size < SPLICE_THRESHOLD:
             return pybase64.b64encode(data).decode("ascii")
         self.count(size)
-        return self.in_place_of(pybase64.b64encode(data))
+        return self.splice(pybase64.b64encode(data))
 
-    def in_place_of(self, *text: bytes) -> str:
-        """The token for what is put in later."""
-        self.pieces.append(text)
+    def splice(self, *part: bytes) -> str:
+        """Return the token for a part that is put in later."""
+        self.parts.append(part)
         return self.token
 
     def count(self, size: int) -> None:
-        """Count bytes of the text before they are made, if they are many."""
+        """Count bytes of the text, before they are made if they are many."""
         self.size += size
         if self.max_size is not None and self.size > self.max_size:
             raise LimitExceeded(
                 f"the body as JSON text is over max_json_size ({self.max_size} bytes)"
             )
 
-    def array_of_binary_map(self, value: dict[str, Any]) -> np.ndarray[Any, Any] | None:
-        if value.keys() != _BINARY_MAP or type(value["data"]) not in _BINARY:
+    def array_of_binary_map(self, map_: dict[str, Any]) -> np.ndarray[Any, Any] | None:
+        if map_.keys() != _BINARY_MAP or type(map_["data"]) not in _BINARY:
             return None
-        self.conversions.count()
-        return _array(value, value["data"])
+        self.budget.count_conversions()
+        return _array(map_, map_["data"])
 
 
 # -- objects to JSON -------------------------------------------------------------------------------
 
 
 def dump_json(obj: Any) -> bytes:
-    """JSON text, in UTF-8, of what pydantic can dump, with arrays and bytes in any place.
+    """Return the JSON text, in UTF-8, of what pydantic can dump, with arrays and bytes anywhere.
 
     Models are written as their own configuration says. Elsewhere bytes are base64 as pydantic
     writes it (RFC 4648 §5), and NaN and infinities are tokens.
@@ -189,26 +178,26 @@ def dump_json(obj: Any) -> bytes:
         EncodeError: a value has no place in JSON.
     """
     try:
-        return _JSON.to_json(obj, fallback=_in_json, by_alias=True)
+        return _JSON.to_json(obj, fallback=_dump_other, by_alias=True)
     except ValueError as exc:  # PydanticSerializationError is one
         raise EncodeError(f"a value cannot be written as JSON: {str(exc)[:200]}") from exc
 
 
 def shown_json(document: Any, make: Callable[[], bytes]) -> bytes:
-    """Return the JSON text that middleware is shown for a response in msgpack.
+    """Return the JSON text that middleware is shown for a binary response.
 
     Args:
-        document: what is packed for the client.
+        document: what is encoded for the client.
         make: makes what JSON clients get, if JSON can hold it.
 
     Raises:
-        ValueError: that of ``make``, where the document has no place in msgpack either.
+        ValueError: that of ``make``, where the document cannot be encoded either.
     """
     try:
         return make()
     except ValueError as exc:  # bytes that are not text, above all
         try:
-            return to_json(unpackb(b"".join(pack_buffers(document))))
+            return to_json(unpackb(packb(document)))
         except EncodeError:
             raise exc from None
 
@@ -218,74 +207,49 @@ _JSON: Final = SchemaSerializer(
 )
 
 
-def _in_json(value: Any) -> Any:
-    """What pydantic does not know."""
+def _dump_other(value: Any) -> Any:
+    """Return what pydantic writes for a value of a type that it does not know."""
     if isinstance(value, np.generic) and value.dtype.kind in "biufcSU":
         plain = value.item()
         if not isinstance(plain, np.generic):  # longdouble has no type of Python's
             return plain
     if is_array_like(value):
         array = as_ndarray(value)
-        return {
-            "shape": list(array.shape),
-            "dtype": dtype_spec(array.dtype),
-            "data_b64": pybase64.b64encode(to_buffer(array)).decode("ascii"),
-        }
+        return _json_map(array, pybase64.b64encode(to_buffer(array)).decode("ascii"))
     if isinstance(value, memoryview):
         return bytes(value)
     raise ValueError(f"{type(value).__name__} cannot be written as JSON")
 
 
-# -- JSON to objects, and to msgpack ---------------------------------------------------------------
+# -- JSON to documents -----------------------------------------------------------------------------
 
 
 def from_json(text: bytes | bytearray) -> Any:
-    """The document in JSON text, with arrays for the maps of arrays in it.
+    """Return the document in JSON text, with arrays for the maps of arrays in it.
 
     Args:
-        text: a JSON document in UTF-8, or as ``json.loads`` finds out.
+        text: a JSON document in UTF-8, or in an encoding that ``json.loads`` detects.
 
     Raises:
         DecodeError: not JSON, or nested too deeply.
     """
     try:
-        value = _loads(text)
+        try:
+            document = msgspec.json.decode(text)
+        except ValueError:  # NaN, a lone surrogate, a float that overflows, or no JSON at all
+            document = json.loads(text)
         if b'"data_b64"' in text:
-            value = _replace_maps(value, _array_of_json_map)
+            document = _replace_maps(document, _array_of_json_map)
     except (ValueError, RecursionError) as exc:
         raise DecodeError(f"the body is not JSON: {exc}") from exc
-    return value
-
-
-def to_msgpack(text: bytes, arrays: str = "numpy") -> list[bytes | memoryview]:
-    """The msgpack document of JSON text, in buffers (see ``codec.pack_buffers``).
-
-    Args:
-        text: a JSON document in UTF-8, or as ``json.loads`` finds out.
-        arrays: how arrays are written, ``"numpy"`` or ``"map"``.
-
-    Raises:
-        EncodeError: not JSON, or it holds what msgpack cannot carry exactly.
-    """
-    try:
-        value = from_json(text)
-    except DecodeError as exc:
-        raise EncodeError("the answer is not JSON that can be read") from exc
-    return pack_buffers(value, arrays=arrays)
-
-
-def _loads(text: bytes | bytearray) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except ValueError:  # NaN, a lone surrogate, a float that overflows, or no JSON at all
-        return json.loads(text)
+    return document
 
 
 # -- arrays in maps --------------------------------------------------------------------------------
 
 
-def _replace_maps(value: Any, array_of: Any) -> Any:
-    """``value`` with the arrays that ``array_of`` makes of some of its maps; changed in place."""
+def _replace_maps(value: Any, array_of: Callable[[dict[str, Any]], Any]) -> Any:
+    """Return ``value`` with arrays for those of its maps that are some; changed in place."""
     if type(value) is dict:
         array = array_of(value)
         if array is not None:
@@ -301,19 +265,24 @@ def _replace_maps(value: Any, array_of: Any) -> Any:
     return value
 
 
-def _array_of_json_map(value: dict[str, Any]) -> np.ndarray[Any, Any] | None:
-    if value.keys() != _JSON_MAP or type(value["data_b64"]) is not str:
+def _json_map(array: np.ndarray[Any, Any], base64: str) -> dict[str, Any]:
+    dtype = dtype_spec(array.dtype)
+    return {"shape": list(array.shape), "dtype": dtype, "data_b64": base64}
+
+
+def _array_of_json_map(map_: dict[str, Any]) -> np.ndarray[Any, Any] | None:
+    if map_.keys() != _JSON_MAP or type(map_["data_b64"]) is not str:
         return None
     try:
-        data = pybase64.b64decode(value["data_b64"], validate=True)
+        data = pybase64.b64decode(map_["data_b64"], validate=True)
     except ValueError:  # binascii.Error is one
         return None
-    return _array(value, data)
+    return _array(map_, data)
 
 
-def _array(value: dict[str, Any], data: bytes | memoryview) -> np.ndarray[Any, Any] | None:
-    """A view of ``data``, or ``None``: then it is a map like any other."""
+def _array(map_: dict[str, Any], data: bytes | memoryview) -> np.ndarray[Any, Any] | None:
+    """Return a view of ``data``; ``None`` if it is a map like any other."""
     try:
-        return from_buffer(data, parse_dtype(value["dtype"]), value["shape"])
+        return from_buffer(data, parse_dtype(map_["dtype"]), map_["shape"])
     except ValueError:
         return None

@@ -14,8 +14,9 @@ from starlette.types import Message
 from binary_middleware._asgi.request_body import BodyReader, RequestBody
 from binary_middleware._http.content_coding import DECOMPRESS_CHUNK_SIZE
 from binary_middleware.errors import LimitExceeded
-from binary_middleware.formats.base import Limits
-from binary_middleware.formats.msgpack import Relocation, packb, unpack_owned
+from binary_middleware.formats.base import Limits, Relocation
+from binary_middleware.formats.msgpack import packb
+from tests.formats.owned import unpack_owned
 
 
 def read(chunks: list[Any], content_length: int | None, limit: int = 1000) -> RequestBody | None:

@@ -11,7 +11,8 @@ import pytest
 
 from binary_middleware import packb, unpackb
 from binary_middleware.fields import from_map
-from binary_middleware.formats.msgpack import OUT_OF_LINE_THRESHOLD, pack_buffers
+from binary_middleware.formats.msgpack import pack_buffers
+from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
 
 STRUCTURED = [("shape", "<f4"), ("dtype", "<i4", (2,)), ("data", "u1")]
 

@@ -15,7 +15,7 @@ from binary_middleware import NumpyArrayField, packb, unpackb
 from binary_middleware.errors import DecodeError, EncodeError
 from binary_middleware.fields import dtype_spec, from_buffer, from_map, to_buffer
 from binary_middleware.formats.json import dump_json, from_json, to_json
-from binary_middleware.formats.msgpack import OUT_OF_LINE_THRESHOLD
+from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
 from tests.asgi.test_hostile_input import array as array_of
 
 NOT_CHARACTERS = [0xD800, 0xDBFF, 0xDC00, 0xDFFF, 0x110000, 0xFFFFFFFF, 0x80000000]

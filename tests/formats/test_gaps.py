@@ -18,7 +18,7 @@ from binary_middleware import NumpyArrayField, packb, unpackb
 from binary_middleware.arrays import ArraySpec
 from binary_middleware.fields import check_dtype, from_map, same_elements, to_buffer, to_map
 from binary_middleware.formats.json import dump_json, to_json
-from binary_middleware.formats.msgpack import OUT_OF_LINE_THRESHOLD
+from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
 from tests.sameness import raw_bytes, value_bytes
 
 MARKER = 0xA7

@@ -24,15 +24,14 @@ from pydantic_core import to_jsonable_python
 from binary_middleware.errors import DecodeError, EncodeError, LimitExceeded
 from binary_middleware.fields import NumpyArrayField, from_map
 from binary_middleware.formats.msgpack import (
-    MAX_DESCENT,
-    MIN_VIEW_SHARE,
-    OUT_OF_LINE_THRESHOLD,
     pack_buffers,
     packb,
-    unpack_owned,
     unpackb,
 )
-from tests.formats.owned import owned, received
+from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
+from binary_middleware.formats.msgpack._unpack import MAX_SPLIT_DEPTH
+from binary_middleware.formats.msgpack._views import MIN_VIEW_SHARE
+from tests.formats.owned import owned, received, unpack_owned
 from tests.sameness import raw_bytes
 
 UTC = dt.UTC
@@ -388,34 +387,34 @@ def holds_itself(kind: type) -> Any:
 
 
 REFUSED = [
-    (2**64, "cannot be carried in msgpack"),
-    (-(2**63) - 1, "cannot be carried in msgpack"),
-    (10**400, "cannot be carried in msgpack"),
-    (Number(2**64), "cannot be carried in msgpack"),
-    ("\ud800", "cannot be carried in msgpack: 'utf-8' codec can't encode"),
-    ("a" * 100_000 + "\udfff", "cannot be carried in msgpack"),
-    (pathlib.Path("\udcff"), "cannot be carried in msgpack"),
-    ({"\ud800": 1}, "cannot be carried in msgpack"),
-    ({Text("\ud800"): 1}, "cannot be a key"),
-    ({b"a": 1}, "a bytes cannot be a key"),
-    ({np.bytes_(b"a"): 1}, "a bytes cannot be a key"),
-    ({frozenset({1}): 1}, "a frozenset cannot be a key"),
-    ({object(): 1}, "a object cannot be a key"),
-    ({np.longdouble(1.5): 1}, "a longdouble cannot be a key"),
-    ({np.datetime64("2020-01-02", "ns"): 1}, "a datetime64 cannot be a key"),
-    ({np.datetime64("NaT"): 1}, "a datetime64 cannot be a key"),
-    ({np.timedelta64(3, "ns"): 1}, "a timedelta64 cannot be a key"),
-    ({10**5000: 1}, "cannot be a key"),
+    (2**64, "cannot encode a value as msgpack"),
+    (-(2**63) - 1, "cannot encode a value as msgpack"),
+    (10**400, "cannot encode a value as msgpack"),
+    (Number(2**64), "cannot encode a value as msgpack"),
+    ("\ud800", "cannot encode a value as msgpack: 'utf-8' codec can't encode"),
+    ("a" * 100_000 + "\udfff", "cannot encode a value as msgpack"),
+    (pathlib.Path("\udcff"), "cannot encode a value as msgpack"),
+    ({"\ud800": 1}, "cannot encode a value as msgpack"),
+    ({Text("\ud800"): 1}, "as a map key"),
+    ({b"a": 1}, "cannot encode bytes as a map key"),
+    ({np.bytes_(b"a"): 1}, "cannot encode bytes as a map key"),
+    ({frozenset({1}): 1}, "cannot encode frozenset as a map key"),
+    ({object(): 1}, "cannot encode object as a map key"),
+    ({np.longdouble(1.5): 1}, "cannot encode longdouble as a map key"),
+    ({np.datetime64("2020-01-02", "ns"): 1}, "cannot encode datetime64 as a map key"),
+    ({np.datetime64("NaT"): 1}, "cannot encode datetime64 as a map key"),
+    ({np.timedelta64(3, "ns"): 1}, "cannot encode timedelta64 as a map key"),
+    ({10**5000: 1}, "as a map key"),
     ({1: "a", "1": "b"}, "two keys become '1'"),
     ({None: "a", "None": "b"}, "two keys become 'None'"),
     ({float("nan"): 1, np.float64("nan"): 2}, "two keys become 'nan'"),
-    (object(), "a object cannot be carried"),
-    (int, "a type cannot be carried"),
-    (len, "a builtin_function_or_method cannot be carried"),
-    (Plain, "a type cannot be carried"),
-    (ValueError("x"), "a ValueError cannot be carried"),
-    (range(3), "a range cannot be carried"),
-    ({}.keys(), "a dict_keys cannot be carried"),
+    (object(), "cannot encode object as msgpack"),
+    (int, "cannot encode type as msgpack"),
+    (len, "cannot encode builtin_function_or_method as msgpack"),
+    (Plain, "cannot encode type as msgpack"),
+    (ValueError("x"), "cannot encode ValueError as msgpack"),
+    (range(3), "cannot encode range as msgpack"),
+    ({}.keys(), "cannot encode dict_keys as msgpack"),
     (np.ma.masked_array([1, 2], mask=[False, True]), "masked arrays are not supported"),
     (np.ma.masked, "masked arrays are not supported"),
     (np.array([None]), "object arrays are not supported"),
@@ -424,14 +423,14 @@ REFUSED = [
     (np.array(["a"], np.dtypes.StringDType()), "arrays of dtype .* not supported|object arrays"),
     (ArrayLike(np.array([None])), "object arrays are not supported"),
     (OnAnotherDevice(), "cannot be read as a numpy array: can't convert cuda:0"),
-    (Holder.model_construct(field=[1]), "a Holder cannot be carried in msgpack: .*got list"),
-    (Failing(), "a Failing cannot be carried in msgpack: .*no such thing"),
-    (holds_itself(list), "nests too deeply, or holds itself"),
-    (holds_itself(tuple), "nests too deeply, or holds itself"),
-    (holds_itself(collections.deque), "nests too deeply, or holds itself"),
-    (holds_itself(dict), "nests too deeply, or holds itself"),
-    (holds_itself(Plain), "nests too deeply, or holds itself"),
-    (holds_itself(Recursive), "nests too deeply, or holds itself"),
+    (Holder.model_construct(field=[1]), "cannot encode Holder as msgpack: .*got list"),
+    (Failing(), "cannot encode Failing as msgpack: .*no such thing"),
+    (holds_itself(list), "nests too deeply or holds itself"),
+    (holds_itself(tuple), "nests too deeply or holds itself"),
+    (holds_itself(collections.deque), "nests too deeply or holds itself"),
+    (holds_itself(dict), "nests too deeply or holds itself"),
+    (holds_itself(Plain), "nests too deeply or holds itself"),
+    (holds_itself(Recursive), "nests too deeply or holds itself"),
 ]
 
 
@@ -445,6 +444,25 @@ def test_what_has_no_place_is_refused(value: Any, message: str) -> None:
         assert len(str(info.value)) < 400
         with pytest.raises(EncodeError, match=message):
             packb(document, arrays="map")
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [
+        ({"items": [0, 1, {"score": object()}]}, "$.items[2].score"),
+        ({"items": ({"a": 1}, {2: 2**64})}, "$.items[1].2"),
+        ([[], ["x", "\ud800", object]], "$[1][2]"),
+        ([np.arange(3), [1, -(2**63) - 1]], "$[1][1]"),
+        ({"large": bytes(OUT_OF_LINE_THRESHOLD), "after": [2**64]}, "$.after[0]"),
+        ([0, {"a": [bytes(OUT_OF_LINE_THRESHOLD), "x", "\udfff"]}], "$[1].a[2]"),
+        ([1, {"x": {b"a": 1}}], "$[1].x"),
+        ({"a": Plain(1, [np.array([None])])}, "$.a.b[0]"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_refusals_name_the_place(document: Any, place: str) -> None:
+    with pytest.raises(EncodeError, match=re.escape(f"(at {place})")):
+        packb(document)
 
 
 def test_models_with_arrays_inside() -> None:
@@ -1146,7 +1164,7 @@ def test_of_a_key_that_stands_twice_the_last_counts(size: int) -> None:
 
 def test_arrays_are_views_down_to_the_last_level_that_is_taken_apart() -> None:
     array = filled("f8", (50_000,))
-    for levels in (MAX_DESCENT - 1, MAX_DESCENT):
+    for levels in (MAX_SPLIT_DEPTH - 1, MAX_SPLIT_DEPTH):
         for wrap in (lambda value: [value], lambda value: {"a": value}):
             value: Any = array
             for _ in range(levels):
@@ -1157,7 +1175,7 @@ def test_arrays_are_views_down_to_the_last_level_that_is_taken_apart() -> None:
             for _ in range(levels):
                 (read,) = read.values() if isinstance(read, dict) else read
             assert_same_array(read, array)
-            assert np.shares_memory(read, buffer) is (levels < MAX_DESCENT)
+            assert np.shares_memory(read, buffer) is (levels < MAX_SPLIT_DEPTH)
             assert received(buffer, moved) == document
 
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from binary_middleware import packb, unpackb
-from binary_middleware.formats.msgpack import OUT_OF_LINE_THRESHOLD, pack_buffers
+from binary_middleware.formats.msgpack import pack_buffers
+from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
 from tests.fuzz import reader
 from tests.sameness import same
 

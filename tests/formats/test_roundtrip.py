@@ -14,13 +14,12 @@ from hypothesis.extra import numpy as hnp
 
 from binary_middleware.fields import dtype_spec, from_map
 from binary_middleware.formats.msgpack import (
-    OUT_OF_LINE_THRESHOLD,
     pack_buffers,
     packb,
-    unpack_owned,
     unpackb,
 )
-from tests.formats.owned import owned, received
+from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
+from tests.formats.owned import owned, received, unpack_owned
 from tests.sameness import raw_bytes, same
 
 # -- what is generated ---------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from binary_middleware._validation.errors import MAX_ERRORS
 from binary_middleware._validation.validator import LARGE_STRUCTURE, DocumentValidator
 from binary_middleware.arrays import ArraySpec
 from binary_middleware.fields import NumpyArrayField
-from binary_middleware.formats.msgpack import DocumentFacts
+from binary_middleware.formats.base import DocumentFacts
 from tests.hostile.kinds import KINDS, Sized
 from tests.hostile.values import PLAIN
 from tests.sameness import same

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from binary_middleware.formats.base import Buffer, Decoded, Format, Limits, Variant
 from binary_middleware.formats.msgpack._pack import pack_buffers
-from binary_middleware.formats.msgpack._unpack import unpack_body, unpack_views
+from binary_middleware.formats.msgpack._unpack import unpack, unpack_views
 
 _PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "arrays": ("numpy", "map"),
@@ -70,12 +70,10 @@ class _Msgpack:
         )
 
     def decode(self, data: Any, limits: Limits, *, is_owned: bool) -> Decoded:
-        return unpack_body(
-            data, limits.max_structure_size, is_owned=is_owned, max_depth=limits.max_depth
-        )
+        return unpack(data, limits, is_owned=is_owned)
 
     def decode_views(self, data: Any, limits: Limits) -> Any:
-        return unpack_views(data, limits.max_structure_size)
+        return unpack_views(data, limits)
 
     def encode(self, document: Any, variant: Variant) -> Sequence[Buffer]:
         return pack_buffers(document, **variant.parameters)

@@ -1,4 +1,9 @@
-"""Keys of maps as JSON has them: strings."""
+"""Keys of maps as JSON has them: strings.
+
+Only the hash of strings and bytes is salted. What other keys become, numbers and tuples, can be
+chosen so that each is compared with all others: a body of 8 MiB full of them would take half an
+hour. So only a map of few entries may have them, and that is checked before any key is hashed.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +13,26 @@ from typing import Any, Final
 import msgspec
 from pydantic_core import to_jsonable_python
 
-from binary_middleware.errors import DecodeError
+from binary_middleware.errors import DecodeError, LimitExceeded
+from binary_middleware.formats.msgpack._limits import Budget
 from binary_middleware.formats.msgpack._pack import key_text
+from binary_middleware.formats.msgpack._wire import has_other_keys, may_have_large_map
 
-MAX_OTHER_KEYS: Final = 512
-"""Most keys of one map that are not strings. Only the hash of strings and bytes is salted: numbers
-can be chosen so that each is compared with all others. JSON has no such maps."""
+MAX_NUMERIC_KEYS: Final = 512
+"""Entries of a map up to which its keys may be other than strings. JSON has no such maps."""
 
-NO_KEY: Final = "a key of a map must be a string, not binary and not a container"
-_NO_KEYS: Final = frozenset({bytes, tuple, msgspec.msgpack.Ext})
+LOOP_THRESHOLD: Final = 4
+"""Members of a container up to which a loop is faster than a set of their types."""
+
+_BAD_KEY: Final = "a key of a map must be a string, not binary and not a container"
+_BAD_KEY_TYPES: Final = frozenset({bytes, tuple, msgspec.msgpack.Ext})
 _NUMBERS: Final = frozenset({int})
 _TEXT: Final = frozenset({str})
-FEW: Final = 4
-"""Members of a container up to which a loop is faster than a set of their types."""
 
 
 def has_text_keys(map_: Mapping[Any, Any]) -> bool:
-    """Whether all keys of a map are strings."""
-    if len(map_) > FEW:
+    """Return whether all keys of a map are strings."""
+    if len(map_) > LOOP_THRESHOLD:
         return _TEXT.issuperset(map(type, map_))
     for key in map_:  # noqa: SIM110  # a generator would cost more than all of this
         if type(key) is not str:
@@ -34,7 +41,7 @@ def has_text_keys(map_: Mapping[Any, Any]) -> bool:
 
 
 def with_text_keys(map_: Mapping[Any, Any]) -> dict[str, Any]:
-    """The same map with its keys as JSON has them.
+    """Return the same map with its keys as JSON has them.
 
     Raises:
         DecodeError: a key that JSON could not have, or two that are the same string.
@@ -42,19 +49,47 @@ def with_text_keys(map_: Mapping[Any, Any]) -> dict[str, Any]:
     kinds = set(map(type, map_))
     if kinds == _NUMBERS:
         return {str(key): item for key, item in map_.items()}
-    if not _NO_KEYS.isdisjoint(kinds):
-        raise DecodeError(NO_KEY)
+    if not _BAD_KEY_TYPES.isdisjoint(kinds):
+        raise DecodeError(_BAD_KEY)
     texts = to_jsonable_python(dict.fromkeys(map_))
     if len(texts) < len(map_):
-        raise duplicate_key(map(key_text, map_))
+        raise _duplicate_key(map(key_text, map_))
     return dict(zip(texts, map_.values(), strict=True))
 
 
-def duplicate_key(texts: Iterable[str]) -> DecodeError:
-    """Return the error for keys of which two are equal as strings."""
+def _duplicate_key(texts: Iterable[str]) -> DecodeError:
     seen: set[str] = set()
     for text in texts:
         if text in seen:
             break
         seen.add(text)
     return DecodeError(f"duplicate map key {text[:40]!r}")
+
+
+def check_large_maps(view: memoryview, budget: Budget) -> None:
+    """Check the keys of all large maps in an item, before it is decoded as a whole.
+
+    Raises:
+        DecodeError: a map of more than :data:`MAX_NUMERIC_KEYS` entries has other keys than
+            strings.
+        LimitExceeded: there is too much in the item to tell.
+    """
+    if not may_have_large_map(view):
+        return
+    found, seen = has_other_keys(view, MAX_NUMERIC_KEYS, budget.headers)
+    budget.headers -= seen
+    if found is None:
+        raise LimitExceeded(
+            "the document is too complex: a container of many objects is nested too deeply, or has "
+            "keys that are not strings"
+        )
+    if found:
+        raise large_map_error()
+
+
+def large_map_error() -> DecodeError:
+    """Return the error for a large map with other keys than strings."""
+    return DecodeError(
+        f"a map of more than {MAX_NUMERIC_KEYS} entries has keys that are not strings: send them "
+        f"as strings, as in JSON"
+    )

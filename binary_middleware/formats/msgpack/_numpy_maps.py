@@ -32,23 +32,14 @@ from binary_middleware.fields import (
 _ARRAY_KEYS: Final = frozenset({b"nd", b"type", b"kind", b"shape", b"data"})
 _SCALAR_KEYS: Final = frozenset({b"nd", b"type", b"data"})
 _COMPLEX_KEYS: Final = frozenset({b"complex", b"data"})
-_LONGEST_COMPLEX: Final = 128
+_MAX_COMPLEX_LENGTH: Final = 128
 
 
-def count_fields(dtype: np.dtype[Any]) -> int:
-    """Fields of a structured dtype, nested ones included; 0 for any other."""
-    if dtype.subdtype is not None:
-        return count_fields(dtype.base)
-    return sum(1 + count_fields(dtype[name]) for name in dtype.names or ())
-
-
-def is_marked(map_: Mapping[Any, Any]) -> bool:
-    """Whether a decoded map claims to be one of msgpack-numpy's."""
-    return b"nd" in map_ or b"complex" in map_
+# -- writing ---------------------------------------------------------------------------------------
 
 
 def array_map(array: np.ndarray[Any, Any], data: Any, form: str) -> dict[Any, Any]:
-    """The map of ``array``, in the order that msgpack-numpy writes.
+    """Return the map of an array, in the order that msgpack-numpy writes.
 
     Args:
         array: an array of an allowed dtype.
@@ -71,7 +62,7 @@ def array_map(array: np.ndarray[Any, Any], data: Any, form: str) -> dict[Any, An
 
 
 def scalar_value(scalar: np.generic) -> Any:
-    """What stands for a numpy scalar: a bool, int, float or complex of the same value.
+    """Return the bool, int, float or complex of the same value as a numpy scalar.
 
     Values that none of these can hold (a long double with more digits, ``datetime64``) become
     msgpack-numpy's scalar map, and structured scalars an array without dimensions. Text and bytes
@@ -83,23 +74,45 @@ def scalar_value(scalar: np.generic) -> Any:
         plain = complex(scalar) if kind == "c" else float(scalar) if kind == "f" else None
         if plain is not None and (plain == scalar or scalar != scalar):
             return plain
-        return {
-            b"nd": False,
-            b"type": scalar.dtype.str,
-            b"data": bytes(to_buffer(np.asarray(scalar))),
-        }
-    if kind == "V":
-        return np.asarray(scalar)
-    return value
+        data = bytes(to_buffer(np.asarray(scalar)))
+        return {b"nd": False, b"type": scalar.dtype.str, b"data": data}
+    return np.asarray(scalar) if kind == "V" else value
 
 
 def complex_map(value: complex) -> dict[Any, Any]:
-    """The map of a complex number."""
+    """Return the map of a complex number."""
     return {b"complex": True, b"data": repr(value)}
 
 
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def is_numpy_map(map_: Mapping[Any, Any]) -> bool:
+    """Return whether a decoded map claims to be one of msgpack-numpy's."""
+    return b"nd" in map_ or b"complex" in map_
+
+
+def read_numpy_map(map_: Mapping[Any, Any]) -> Any:
+    """Return the array, number or numpy scalar of a map (see :func:`is_numpy_map`).
+
+    Arrays are writable and have memory of their own.
+
+    Raises:
+        DecodeError: the map is not one that msgpack-numpy writes, or is refused.
+    """
+    if b"complex" in map_:
+        return _read_complex(map_)
+    if map_[b"nd"] is True:
+        dtype, shape = array_header(map_)
+        # A copy of bytes has the padding of the original, which a copy of an array need not have.
+        return view_array(bytearray(_bin(map_)), dtype, shape)
+    if map_[b"nd"] is False:
+        return _read_scalar(map_)
+    raise DecodeError("the nd of an array map must be true or false")
+
+
 def array_header(map_: Mapping[Any, Any]) -> tuple[np.dtype[Any], Any]:
-    """The dtype and the shape of an array map, everything but its data checked.
+    """Return the dtype and the shape of an array map, with everything but its data checked.
 
     Raises:
         DecodeError: not msgpack-numpy's map of an array, or one that holds Python objects.
@@ -111,49 +124,23 @@ def array_header(map_: Mapping[Any, Any]) -> tuple[np.dtype[Any], Any]:
         raise DecodeError("object arrays are refused: their data is a pickle")
     if kind not in (b"", "", b"V", "V"):
         raise DecodeError("the kind of an array map must be '' or 'V'")
+    return read_dtype(map_[b"type"]), map_[b"shape"]
+
+
+def read_dtype(spec: Any) -> np.dtype[Any]:
+    """Return the dtype of ``fields.parse_dtype``; what it refuses is a DecodeError."""
     try:
-        return parse_dtype(map_[b"type"]), map_[b"shape"]
+        return parse_dtype(spec)
     except ValueError as exc:
         raise DecodeError(str(exc)) from exc
 
 
-def read_marked(map_: Mapping[Any, Any]) -> Any:
-    """The array, number or numpy scalar of a map with a marker (see :func:`is_marked`).
-
-    Arrays are writable and have memory of their own.
-
-    Raises:
-        DecodeError: the map is not one that msgpack-numpy writes, or is refused.
-    """
-    if b"complex" in map_:
-        return _read_complex(map_)
-    if map_[b"nd"] is True:
-        dtype, shape = array_header(map_)
-        return copy_array(_bin(map_), dtype, shape)
-    if map_[b"nd"] is False:
-        return _read_scalar(map_)
-    raise DecodeError("the nd of an array map must be true or false")
-
-
 def view_array(data: Any, dtype: np.dtype[Any], shape: Any) -> np.ndarray[Any, Any]:
-    """``fields.from_buffer``, its refusals as those of a request.
-
-    Raises:
-        DecodeError: dtype and shape do not fit the data.
-    """
+    """Return the array of ``fields.from_buffer``; what it refuses is a DecodeError."""
     try:
         return from_buffer(data, dtype, shape)
     except ValueError as exc:
         raise DecodeError(str(exc)) from exc
-
-
-def copy_array(data: Any, dtype: np.dtype[Any], shape: Any) -> np.ndarray[Any, Any]:
-    """The array of :func:`view_array` in memory of its own: writable, aligned, padding included.
-
-    Raises:
-        DecodeError: dtype and shape do not fit the data.
-    """
-    return view_array(bytearray(data), dtype, shape)
 
 
 def _bin(map_: Mapping[Any, Any]) -> bytes:
@@ -166,10 +153,7 @@ def _bin(map_: Mapping[Any, Any]) -> bytes:
 def _read_scalar(map_: Mapping[Any, Any]) -> Any:
     if map_.keys() != _SCALAR_KEYS:
         raise DecodeError("a scalar map must have the keys nd, type and data")
-    try:
-        dtype = parse_dtype(map_[b"type"])
-    except ValueError as exc:
-        raise DecodeError(str(exc)) from exc
+    dtype = read_dtype(map_[b"type"])
     if dtype.kind not in "biufcMm":
         raise DecodeError("a scalar map must hold a number, a bool, a date or a duration")
     scalar: Any = view_array(_bin(map_), dtype, ())[()]
@@ -181,7 +165,7 @@ def _read_complex(map_: Mapping[Any, Any]) -> complex:
     text = map_.get(b"data")
     if isinstance(text, bytes):
         text = text.decode("ascii", "replace")
-    if map_.keys() != _COMPLEX_KEYS or not isinstance(text, str) or len(text) > _LONGEST_COMPLEX:
+    if map_.keys() != _COMPLEX_KEYS or not isinstance(text, str) or len(text) > _MAX_COMPLEX_LENGTH:
         raise DecodeError("a complex map must have the keys complex and data, a number as text")
     try:
         value = complex(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import PurePath
 from typing import Any, Final, Literal
@@ -22,7 +22,7 @@ from binary_middleware.errors import EncodeError
 from binary_middleware.fields import as_ndarray, dtype_spec, is_array_like, to_buffer
 from binary_middleware.formats.msgpack._chains import chains_map, has_odd_offset
 from binary_middleware.formats.msgpack._numpy_maps import array_map, complex_map, scalar_value
-from binary_middleware.formats.msgpack._wire import header_size
+from binary_middleware.formats.msgpack._wire import HEADERS
 
 Dialect = Literal["plain", "chains"]
 
@@ -77,118 +77,28 @@ def pack_buffers(
         raise ValueError(f"arrays must be 'numpy' or 'map', got {arrays!r}")
     if dialect not in ("plain", "chains"):
         raise ValueError(f"dialect must be 'plain' or 'chains', got {dialect!r}")
+    tree: Any = None
     try:
-        return [_encode(obj)] if is_plain(obj) else _Packer(arrays, dialect).pack(obj)
+        tree = obj if is_plain(obj) else _Packer(arrays, dialect).convert(obj)
+        return _joined(tree) if type(tree) in _SPLIT else [_encode(tree)]
     except RecursionError as exc:
-        raise EncodeError("the object nests too deeply, or holds itself") from exc
+        raise EncodeError("cannot encode a document that nests too deeply or holds itself") from exc
     except (OverflowError, UnicodeError) as exc:
-        raise EncodeError(f"a value cannot be carried in msgpack: {exc}") from exc
-
-
-class _Large:
-    """A large buffer, and the head that precedes it in the document.
-
-    Args:
-        view: the buffer.
-        head: what precedes its own header, wherever the document has it.
-
-    Raises:
-        EncodeError: msgpack has no header for as many bytes.
-    """
-
-    __slots__ = ("header", "view")
-
-    def __init__(self, view: memoryview, head: bytes = b"") -> None:
-        length = view.nbytes
-        if length >= 1 << 32:
-            raise EncodeError("msgpack cannot carry 4 GiB or more in one value")
-        wide = length > 0xFFFF
-        self.header = head + (
-            b"\xc6" + length.to_bytes(4) if wide else b"\xc5" + length.to_bytes(2)
-        )
-        self.view = view
-
-    def head_at(self, start: int) -> bytes:
-        """Return the head for a place in the document."""
-        return self.header
-
-
-class _LargeArray(_Large):
-    """The buffer of a string-keyed array map, which starts at a multiple of :data:`ALIGNMENT`.
-
-    msgpack has four headers for a string, and a reader accepts any of them. So the three keys can
-    make the head longer by 0 to 7 bytes.
-    """
-
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, view: memoryview, array: np.ndarray[Any, Any]) -> None:
-        super().__init__(view)
-        self.shape = _encode(array.shape)
-        self.dtype = _encode(dtype_spec(array.dtype))
-
-    def head_at(self, start: int) -> bytes:
-        length = _SHORTEST_HEAD + len(self.shape) + len(self.dtype) + len(self.header)
-        padding = -(start + length) % ALIGNMENT
-        return (
-            _SHAPE_KEYS[padding & 1]
-            + self.shape
-            + _DTYPE_KEYS[padding >> 1 & 1]
-            + self.dtype
-            + _DATA_KEYS[padding >> 2]
-            + self.header
-        )
-
-
-# Each key in its shortest form and in a longer one, by 1, 2 and 4 bytes; the first ones begin with
-# the header of a map of three.
-_SHAPE_KEYS: Final = (b"\x83\xa5shape", b"\x83\xd9\x05shape")
-_DTYPE_KEYS: Final = (b"\xa5dtype", b"\xda\x00\x05dtype")
-_DATA_KEYS: Final = (b"\xa4data", b"\xdb\x00\x00\x00\x04data")
-_SHORTEST_HEAD: Final = len(_SHAPE_KEYS[0]) + len(_DTYPE_KEYS[0]) + len(_DATA_KEYS[0])
-
-
-class _Parts(list[bytes | _Large]):
-    """A container that holds a large buffer: encoded pieces, and the buffers between them."""
-
-
-_SPLIT: Final = frozenset({_Large, _LargeArray, _Parts})
+        raise _encode_error(tree, exc) from exc
 
 
 class _Packer:
-    """Writes one document.
+    """Converts one document to the tree that is encoded.
 
-    Containers without large buffers are encoded by msgspec in one go. The others, and only they,
-    are put together from their header, runs of small members, and the buffers.
+    Containers without large buffers are what msgspec encodes in one go. The others, and only they,
+    are put together from their header, runs of small members, and the buffers: see ``_split``.
     """
 
     def __init__(self, arrays: str, dialect: str) -> None:
         self.arrays = arrays
         self.dialect = dialect
-        self.lifted = 0
+        self.large_count = 0
         self.dumpers: dict[type, Callable[..., Any]] = {}
-
-    def pack(self, obj: Any) -> list[bytes | memoryview]:
-        tree = self.convert(obj)
-        if type(tree) not in _SPLIT:
-            return [_encode(tree)]
-        buffers: list[bytes | memoryview] = []
-        pieces: list[bytes] = []
-        written = 0
-        for part in tree if type(tree) is _Parts else (tree,):
-            if isinstance(part, bytes):
-                pieces.append(part)
-                written += len(part)
-                continue
-            head = part.head_at(written)
-            pieces.append(head)
-            buffers += (b"".join(pieces), part.view)
-            pieces.clear()
-            written += len(head) + len(part.view)
-        rest = b"".join(pieces)
-        return [*buffers, rest] if rest else buffers
-
-    # The tree of what msgspec can write, with parts where there are large buffers.
 
     def convert(self, obj: Any) -> Any:
         kind = type(obj)
@@ -199,7 +109,10 @@ class _Packer:
         if kind is list or kind is tuple:
             return self.convert_items(obj)
         if kind is bytes:
-            return obj if len(obj) < OUT_OF_LINE_THRESHOLD else self.lift(_Large(memoryview(obj)))
+            if len(obj) < OUT_OF_LINE_THRESHOLD:
+                return obj
+            self.large_count += 1
+            return _Large(memoryview(obj))
         if kind is np.ndarray:
             return self.convert_array(obj)
         if kind is Carrier:
@@ -208,20 +121,29 @@ class _Packer:
         return self.convert_other(obj)
 
     def convert_map(self, obj: Mapping[Any, Any]) -> Any:
-        lifted = self.lifted
+        large_count = self.large_count
         tree: dict[Any, Any] = {}
         for key, value in obj.items():
             if type(key) is not str:
                 key = key_text(key)
             if key in tree:
-                raise EncodeError(f"two keys become {key[:40]!r} in msgpack")
-            tree[key] = value if type(value) in _ATOMS else self.convert(value)
-        return tree if self.lifted == lifted else _split_map(tree)
+                raise EncodeError(f"two keys become {key[:40]!r}, as all keys become strings")
+            try:
+                tree[key] = value if type(value) in _ATOMS else self.convert(value)
+            except EncodeError as exc:
+                exc.within(key)
+                raise
+        return tree if self.large_count == large_count else _split(tree, tree.items())
 
-    def convert_items(self, obj: Any) -> Any:
-        lifted = self.lifted
-        tree = list(map(self.convert, obj))  # not a comprehension, which would be a frame more
-        return tree if self.lifted == lifted else _split_list(tree)
+    def convert_items(self, obj: Iterable[Any]) -> Any:
+        large_count = self.large_count
+        tree: list[Any] = []
+        try:
+            tree.extend(map(self.convert, obj))  # a comprehension would be a frame more
+        except EncodeError as exc:
+            exc.within(len(tree))
+            raise
+        return tree if self.large_count == large_count else _split(tree, enumerate(tree))
 
     def convert_array(self, array: Any) -> Any:
         try:
@@ -231,10 +153,11 @@ class _Packer:
             raise EncodeError(str(exc)) from exc
         if len(view) < OUT_OF_LINE_THRESHOLD:
             return array_map(array, bytes(view), self.arrays)
+        self.large_count += 1
         if self.arrays == "map":
-            return self.lift(_LargeArray(view, array))
+            return _AlignedArray(view, array)
         # The data is the last entry, and nil, which takes its place here, is one byte.
-        return self.lift(_Large(view, _encode(array_map(array, None, self.arrays))[:-1]))
+        return _Large(view, _encode(array_map(array, None, self.arrays))[:-1])
 
     def convert_model(self, obj: Any) -> Any:
         kind = type(obj)
@@ -243,14 +166,11 @@ class _Packer:
         try:
             document = self.dumpers[kind](obj, keeps_times=self.dialect == "chains", by_alias=True)
         except ValueError as exc:  # PydanticSerializationError is one
-            message = f"a {kind.__name__} cannot be carried in msgpack: {str(exc)[:200]}"
+            message = f"cannot encode {kind.__name__} as msgpack: {str(exc)[:200]}"
             raise EncodeError(message) from exc
         return document if is_plain(document) else self.convert(document)
 
-    def lift(self, large: _Large) -> _Large:
-        self.lifted += 1
-        return large
-
+    # One branch for each kind of value, the most specific first.
     def convert_other(self, obj: Any) -> Any:
         if type(obj) is TimeCarrier:
             has_maps = self.dialect == "chains"
@@ -283,67 +203,154 @@ class _Packer:
             fields = dataclasses.fields(obj)
             return self.convert_map({field.name: getattr(obj, field.name) for field in fields})
         map_ = chains_map(obj) if self.dialect == "chains" else None
-        return self.convert(as_json_has_it(obj)) if map_ is None else map_
+        return self.convert(json_value(obj)) if map_ is None else map_
 
 
-def _split_map(tree: dict[str, Any]) -> _Parts:
-    """Encode a map of which members are large buffers, or hold some."""
-    parts = _Parts([_header(tree, 0x80, 0xDE)])
-    run: dict[str, Any] = {}
-    for key, value in tree.items():
-        if type(value) not in _SPLIT:
-            run[key] = value
-            continue
-        run[key] = None  # one byte
-        parts.append(_members(run)[:-1])
-        _add(parts, value)
-        run = {}
-    parts.append(_members(run))
+# -- large buffers ---------------------------------------------------------------------------------
+
+
+class _Large:
+    """A large buffer, and the head that precedes it in the document.
+
+    Args:
+        view: the buffer.
+        head: what precedes its own header, wherever the document has it.
+
+    Raises:
+        EncodeError: msgpack has no header for as many bytes.
+    """
+
+    __slots__ = ("header", "view")
+
+    def __init__(self, view: memoryview, head: bytes = b"") -> None:
+        length = view.nbytes
+        if length >= 1 << 32:
+            raise EncodeError("cannot encode 4 GiB or more in one value as msgpack")
+        wide = length > 0xFFFF
+        self.header = head + (
+            b"\xc6" + length.to_bytes(4) if wide else b"\xc5" + length.to_bytes(2)
+        )
+        self.view = view
+
+    def head_at(self, start: int) -> bytes:
+        """Return the head for a place in the document."""
+        return self.header
+
+
+class _AlignedArray(_Large):
+    """The buffer of a string-keyed array map, which starts at a multiple of :data:`ALIGNMENT`.
+
+    msgpack has four headers for a string, and a reader accepts any of them. So the three keys can
+    make the head longer by 0 to 7 bytes.
+    """
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, view: memoryview, array: np.ndarray[Any, Any]) -> None:
+        super().__init__(view)
+        self.shape = _encode(array.shape)
+        self.dtype = _encode(dtype_spec(array.dtype))
+
+    def head_at(self, start: int) -> bytes:
+        length = _MIN_HEAD_SIZE + len(self.shape) + len(self.dtype) + len(self.header)
+        padding = -(start + length) % ALIGNMENT
+        return (
+            _SHAPE_KEYS[padding & 1]
+            + self.shape
+            + _DTYPE_KEYS[padding >> 1 & 1]
+            + self.dtype
+            + _DATA_KEYS[padding >> 2]
+            + self.header
+        )
+
+
+# Each key in its shortest form and in a longer one, by 1, 2 and 4 bytes; the first ones begin with
+# the header of a map of three.
+_SHAPE_KEYS: Final = (b"\x83\xa5shape", b"\x83\xd9\x05shape")
+_DTYPE_KEYS: Final = (b"\xa5dtype", b"\xda\x00\x05dtype")
+_DATA_KEYS: Final = (b"\xa4data", b"\xdb\x00\x00\x00\x04data")
+_MIN_HEAD_SIZE: Final = len(_SHAPE_KEYS[0]) + len(_DTYPE_KEYS[0]) + len(_DATA_KEYS[0])
+
+
+class _Parts(list[bytes | _Large]):
+    """A container that holds a large buffer: encoded pieces, and the buffers between them."""
+
+
+_SPLIT: Final = frozenset({_Large, _AlignedArray, _Parts})
+
+
+def _split(tree: dict[str, Any] | list[Any], members: Iterable[tuple[Any, Any]]) -> _Parts:
+    """Encode a container of which members are large buffers, or hold some."""
+    is_map = type(tree) is dict
+    parts = _Parts([_header(len(tree), is_map)])
+    run: dict[Any, Any] = {}
+
+    def encoded_run() -> bytes:
+        encoded = _encode(run if is_map else list(run.values()))
+        return encoded[HEADERS[encoded[0]].size :]
+
+    try:
+        for key, value in members:
+            if type(value) not in _SPLIT:
+                run[key] = value
+                continue
+            run[key] = None  # one byte, which the value takes the place of
+            parts.append(encoded_run()[:-1])
+            parts += value if type(value) is _Parts else (value,)
+            run = {}
+        parts.append(encoded_run())
+    except (OverflowError, UnicodeError) as exc:
+        raise _encode_error(tree, exc) from exc
     return parts
 
 
-def _split_list(tree: list[Any]) -> _Parts:
-    """Encode a list of which members are large buffers, or hold some."""
-    parts = _Parts([_header(tree, 0x90, 0xDC)])
-    run: list[Any] = []
-    for value in tree:
-        if type(value) not in _SPLIT:
-            run.append(value)
-            continue
-        parts.append(_members(run))
-        _add(parts, value)
-        run = []
-    parts.append(_members(run))
-    return parts
-
-
-def _add(parts: _Parts, value: Any) -> None:
-    if type(value) is _Parts:
-        parts += value
-    else:
-        parts.append(value)
-
-
-def _members(run: Any) -> bytes:
-    """Encode the members of a list or a map, without its header."""
-    if not run:
-        return b""
-    text = _encode(run)
-    return text[header_size(text) :]
-
-
-def _header(container: Any, short: int, wide: int) -> bytes:
-    """The header of a list or a map; ``short`` and ``wide`` are its codes for few and for many."""
-    count = len(container)
+def _header(count: int, is_map: bool) -> bytes:
     if count < 16:
-        return bytes((short + count,))
+        return bytes(((0x80 if is_map else 0x90) + count,))
     if count < 1 << 16:
-        return bytes((wide,)) + count.to_bytes(2)
-    return bytes((wide + 1,)) + count.to_bytes(4)
+        return (b"\xde" if is_map else b"\xdc") + count.to_bytes(2)
+    return (b"\xdf" if is_map else b"\xdd") + count.to_bytes(4)
 
 
-def as_json_has_it(obj: Any) -> Any:
-    """A leaf as pydantic writes it in JSON: ISO 8601 for dates, text for decimals, and so on.
+def _joined(tree: Any) -> list[bytes | memoryview]:
+    """Return the buffers of a document: those of large values, and one between each two."""
+    buffers: list[bytes | memoryview] = []
+    pieces: list[bytes] = []
+    written = 0
+    for part in tree if type(tree) is _Parts else (tree,):
+        if isinstance(part, bytes):
+            pieces.append(part)
+            written += len(part)
+            continue
+        head = part.head_at(written)
+        pieces.append(head)
+        buffers += (b"".join(pieces), part.view)
+        pieces.clear()
+        written += len(head) + len(part.view)
+    rest = b"".join(pieces)
+    return [*buffers, rest] if rest else buffers
+
+
+# -- single values ---------------------------------------------------------------------------------
+
+
+def _encode_error(tree: Any, exc: Exception) -> EncodeError:
+    """Return the error for a tree that msgspec refuses to encode, with the place of the value."""
+    members = tree.items() if type(tree) is dict else enumerate(tree) if type(tree) is list else ()
+    for key, member in members:
+        if type(member) in _SPLIT:
+            continue
+        try:
+            _encode(member)
+        except (OverflowError, UnicodeError) as found:
+            error = _encode_error(member, found)
+            error.within(key)
+            return error
+    return EncodeError(f"cannot encode a value as msgpack: {exc}")
+
+
+def json_value(obj: Any) -> Any:
+    """Return a leaf as pydantic writes it in JSON: ISO 8601 for dates, text for decimals, etc.
 
     Raises:
         EncodeError: pydantic does not know the type.
@@ -351,16 +358,16 @@ def as_json_has_it(obj: Any) -> Any:
     try:
         plain = to_jsonable_python(obj)
     except ValueError as exc:  # PydanticSerializationError is one
-        raise EncodeError(f"a {type(obj).__name__} cannot be carried in msgpack") from exc
+        raise EncodeError(f"cannot encode {type(obj).__name__} as msgpack") from exc
     if isinstance(obj, (datetime.datetime, datetime.time)) and has_odd_offset(obj):
         return obj.isoformat()  # pydantic rounds the offset to minutes, which is another time
     if type(plain) is type(obj):
-        raise EncodeError(f"a {type(obj).__name__} cannot be carried in msgpack")
+        raise EncodeError(f"cannot encode {type(obj).__name__} as msgpack")
     return plain
 
 
 def key_text(key: Any) -> str:
-    """A key as the string that pydantic writes for it in JSON.
+    """Return a key as the string that pydantic writes for it in JSON.
 
     Raises:
         EncodeError: the key has no such string.
@@ -378,7 +385,7 @@ def key_text(key: Any) -> str:
             text = None
         if type(text) is str:
             return text
-    raise EncodeError(f"a {type(key).__name__} cannot be a key in msgpack")
+    raise EncodeError(f"cannot encode {type(key).__name__} as a map key")
 
 
 def _is_no_time(key: np.generic) -> bool:

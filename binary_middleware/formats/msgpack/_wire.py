@@ -1,136 +1,29 @@
-"""What the headers of msgpack say: kinds, counts and sizes of items, without decoding them."""
+"""The headers of msgpack: kinds, counts and sizes of items, without decoding them.
+
+The format: https://github.com/msgpack/msgpack/blob/master/spec.md
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
-CONTAINER_CODES: Final = frozenset((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
-"""First bytes of lists and maps."""
 
+class Header(NamedTuple):
+    """What the first byte of an item says."""
 
-def container(view: memoryview) -> tuple[type | None, int]:
-    """Whether a list or a map starts here, and how many items its header promises."""
-    code = view[0]
-    if 0x80 <= code < 0x90:
-        return dict, 2 * (code & 0x0F)
-    if 0x90 <= code < 0xA0:
-        return list, code & 0x0F
-    if code in (0xDC, 0xDE):
-        count = int.from_bytes(view[1:3])
-        return (list, count) if code == 0xDC else (dict, 2 * count)
-    if code in (0xDD, 0xDF):
-        count = int.from_bytes(view[1:5])
-        return (list, count) if code == 0xDD else (dict, 2 * count)
-    return None, 0
-
-
-def header_size(view: bytes | memoryview) -> int:
-    """Bytes of the header of the list or map that starts here."""
-    return {0xDC: 3, 0xDD: 5, 0xDE: 3, 0xDF: 5}.get(view[0], 1)
-
-
-def has_binary_key(view: memoryview) -> bool:
-    """Whether the first key of the map that starts here is bin, as those of an array map are."""
-    return 0xC4 <= view[header_size(view)] <= 0xC6
-
-
-def is_sparse(view: memoryview) -> bool:
-    """Whether an item has at most one object in 64 bytes."""
-    return count_objects(view, len(view) // 64) is not None
-
-
-def count_objects(view: memoryview, most: int) -> int | None:
-    """How many objects an item consists of, ``None`` if more than ``most``; by headers alone."""
-    start, pending = 0, 1
-    for seen in range(most + 1):
-        if not pending or start >= len(view):
-            return seen
-        size, width, bytes_each, items, items_each = _HEADERS[view[start]]
-        length = int.from_bytes(view[start + 1 : start + 1 + width]) if width else 0
-        pending += items + items_each * length - 1
-        start += size + bytes_each * length
-    return None
-
-
-def may_have_large_map(view: memoryview) -> bool:
-    """Whether a map of more than 511 entries can be in an item: any byte may be its header."""
-    return _LARGE_MAP.search(view) is not None
-
-
-def has_many_other_keys(view: memoryview, most: int, most_objects: int) -> tuple[bool | None, int]:
-    """Whether a map in an item has more than ``most`` keys that are not strings; by headers alone.
-
-    Returns:
-        ``None`` if there are more than ``most_objects`` to look at, and at how many it looked.
-    """
-    # Of the containers that are open: items left, whether it is a map, keys that are not strings.
-    left, is_map, others, start = 1, False, 0, 0
-    outer: list[tuple[int, bool, int]] = []
-    for seen in range(most_objects + 1):
-        while not left and outer:
-            left, is_map, others = outer.pop()
-        if not left or start >= len(view):
-            return False, seen
-        code = view[start]
-        if is_map and not left & 1 and code not in _TEXT_CODES:
-            others += 1
-            if others > most:
-                return True, seen
-        left -= 1
-        size, width, bytes_each, items, items_each = _HEADERS[code]
-        length = int.from_bytes(view[start + 1 : start + 1 + width]) if width else 0
-        start += size + bytes_each * length
-        if items or items_each:
-            outer.append((left, is_map, others))
-            left, is_map, others = items + items_each * length, code < 0x90 or code >= 0xDE, 0
-    return None, most_objects
-
-
-def weigh(part: memoryview | bytes) -> int:
-    """An upper bound of the memory that an item takes as objects, in units of :data:`WEIGHT`."""
-    return int(_WEIGHTS[np.frombuffer(part, np.uint8)].sum())
-
-
-def weigh_exactly(view: memoryview, most_objects: int) -> tuple[int | None, int]:
-    """Weigh an item as :func:`weigh` does, but its headers only.
-
-    Text of most languages and numbers have bytes that could be headers of maps and lists.
-
-    Returns:
-        The weight, ``None`` if there are more than ``most_objects``, and how many there are.
-    """
-    start, pending, weight = 0, 1, len(view)
-    for seen in range(most_objects + 1):
-        if not pending or start >= len(view):
-            return weight, seen
-        code = view[start]
-        size, width, bytes_each, items, items_each = _HEADERS[code]
-        length = int.from_bytes(view[start + 1 : start + 1 + width]) if width else 0
-        pending += items + items_each * length - 1
-        start += size + bytes_each * length
-        weight += _EXTRA_WEIGHTS[code]
-    return None, most_objects
-
-
-def _header(code: int) -> tuple[int, int, int, int, int]:
-    """What follows from the first byte of an item.
-
-    Returns:
-        Bytes of the item without those that its length counts; bytes that the length is in; bytes
-        for each unit of length; items inside; items inside for each unit of length.
-    """
-    if code in _WITH_LENGTH:
-        width, bytes_each, items_each = _WITH_LENGTH[code]
-        kind_of_extension = 0xC7 <= code <= 0xC9
-        return 1 + width + kind_of_extension, width, bytes_each, 0, items_each
-    if 0x80 <= code < 0xA0:
-        return 1, 0, 0, (code & 0x0F) * (2 if code < 0x90 else 1), 0
-    if 0xA0 <= code < 0xC0:
-        return 1 + (code & 0x1F), 0, 0, 0, 0
-    return _SIZES.get(code, 1), 0, 0, 0, 0
+    size: int
+    """Bytes of the item without those that its length counts."""
+    width: int = 0
+    """Bytes of the length, which follow the first byte."""
+    bytes_each: int = 0
+    """Bytes of the item for each unit of its length."""
+    items: int = 0
+    """Items inside; an entry of a map is two."""
+    items_each: int = 0
+    """Items inside for each unit of its length."""
 
 
 # fmt: off
@@ -145,10 +38,90 @@ _SIZES: Final = {
     0xD4: 3, 0xD5: 4, 0xD6: 6, 0xD7: 10, 0xD8: 18,  # extensions of a fixed size
 }
 # fmt: on
-_HEADERS: Final = tuple(map(_header, range(256)))
 
-_TEXT_CODES: Final = frozenset((*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB))
+
+def _header(code: int) -> Header:
+    if code in _WITH_LENGTH:
+        width, bytes_each, items_each = _WITH_LENGTH[code]
+        is_extension = 0xC7 <= code <= 0xC9  # its type is one more byte
+        return Header(1 + width + is_extension, width, bytes_each, 0, items_each)
+    if 0x80 <= code < 0xA0:
+        return Header(1, items=(code & 0x0F) * (2 if code < 0x90 else 1))
+    if 0xA0 <= code < 0xC0:
+        return Header(1 + (code & 0x1F))
+    return Header(_SIZES.get(code, 1))
+
+
+HEADERS: Final = tuple(map(_header, range(256)))
+"""The header of each first byte."""
+
+_KINDS: Final = {
+    **dict.fromkeys((*range(0x80, 0x90), 0xDE, 0xDF), dict),
+    **dict.fromkeys((*range(0x90, 0xA0), 0xDC, 0xDD), list),
+}
+CONTAINER_CODES: Final = frozenset(_KINDS)
+"""First bytes of lists and maps."""
+BIN_CODES: Final = frozenset((0xC4, 0xC5, 0xC6))
+STR_CODES: Final = frozenset((*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB))
+
+
+def read_container(view: memoryview) -> tuple[type | None, int]:
+    """Return ``dict``, ``list`` or ``None``, and the items that the header announces."""
+    code = view[0]
+    kind = _KINDS.get(code)
+    if kind is None:
+        return None, 0
+    _, width, _, items, items_each = HEADERS[code]
+    return kind, items + items_each * int.from_bytes(view[1 : 1 + width])
+
+
+def has_binary_key(view: memoryview) -> bool:
+    """Return whether the first key of a map is bin, as those of an array map are."""
+    return view[HEADERS[view[0]].size] in BIN_CODES
+
+
+def may_have_large_map(view: memoryview) -> bool:
+    """Return whether any bytes of an item look like the header of a map of over 511 entries."""
+    return _LARGE_MAP.search(view) is not None
+
+
 _LARGE_MAP: Final = re.compile(rb"\xde[\x02-\xff]|\xdf")
+
+
+def has_other_keys(view: memoryview, max_entries: int, max_objects: int) -> tuple[bool | None, int]:
+    """Return whether a map of many entries in an item has a key that is not a string.
+
+    Args:
+        view: the item.
+        max_entries: entries up to which a map is not looked at.
+        max_objects: objects to look at.
+
+    Returns:
+        ``None`` if there are more objects, and the number of those looked at.
+    """
+    # Of the containers that are open: items left, and whether every second one must be a string.
+    left, is_checked, start = 1, False, 0
+    outer: list[tuple[int, bool]] = []
+    for seen in range(max_objects + 1):
+        while not left and outer:
+            left, is_checked = outer.pop()
+        if not left or start >= len(view):
+            return False, seen
+        code = view[start]
+        if is_checked and not left & 1 and code not in STR_CODES:
+            return True, seen
+        left -= 1
+        size, width, bytes_each, items, items_each = HEADERS[code]
+        length = int.from_bytes(view[start + 1 : start + 1 + width]) if width else 0
+        start += size + bytes_each * length
+        if items or items_each:
+            outer.append((left, is_checked))
+            left = items + items_each * length
+            is_checked = code >= 0xDE and left > 2 * max_entries
+    return None, max_objects
+
+
+# -- the memory of objects -------------------------------------------------------------------------
 
 WEIGHT: Final = 4
 """Bytes of memory in a unit of weight."""
@@ -164,8 +137,42 @@ def _weight(code: int) -> int:
         return 18
     if code not in CONTAINER_CODES:
         return 1
-    return 50 if code < 0x90 or code >= 0xDE else 24
+    return 50 if _KINDS[code] is dict else 24
 
 
 _WEIGHTS: Final = np.array([_weight(code) for code in range(256)], np.uint8)
 _EXTRA_WEIGHTS: Final = tuple(_weight(code) - 1 for code in range(256))
+
+
+def max_weight(part: memoryview | bytes) -> int:
+    """Return an upper bound of the memory that an item takes as objects, in :data:`WEIGHT`.
+
+    Each byte counts as a header. Text of most languages and numbers have bytes that could be
+    headers of maps and lists: see :func:`weigh`.
+    """
+    return int(_WEIGHTS[np.frombuffer(part, np.uint8)].sum())
+
+
+def weigh(view: memoryview, max_objects: int) -> tuple[int | None, int]:
+    """Return the memory that an item takes as objects, by its headers only.
+
+    Returns:
+        The weight in :data:`WEIGHT`, ``None`` if there are more than ``max_objects``; and the
+        number of objects looked at.
+    """
+    start, pending, weight = 0, 1, len(view)
+    for seen in range(max_objects + 1):
+        if not pending or start >= len(view):
+            return weight, seen
+        code = view[start]
+        size, width, bytes_each, items, items_each = HEADERS[code]
+        length = int.from_bytes(view[start + 1 : start + 1 + width]) if width else 0
+        pending += items + items_each * length - 1
+        start += size + bytes_each * length
+        weight += _EXTRA_WEIGHTS[code]
+    return None, max_objects
+
+
+def is_sparse(view: memoryview) -> bool:
+    """Return whether an item has at most one object in 64 bytes."""
+    return weigh(view, len(view) // 64)[0] is not None

@@ -19,7 +19,7 @@ from msgpack.fallback import Unpacker
 
 from binary_middleware.errors import DecodeError, EncodeError, LimitExceeded
 from binary_middleware.fields import parse_dtype
-from binary_middleware.formats.json import dump_json, to_msgpack
+from binary_middleware.formats.json import dump_json, from_json
 from binary_middleware.formats.msgpack import pack_buffers, packb, unpackb
 from tests.fuzz.choices import Choices
 from tests.fuzz.reader import read
@@ -81,7 +81,7 @@ def check(data: bytes) -> None:
     except EncodeError:
         return
     try:
-        converted = agreed(b"".join(to_msgpack(text, arrays)))
+        converted = agreed(packb(from_json(text), arrays=arrays))
     except EncodeError:
         return
     if not is_from_client:

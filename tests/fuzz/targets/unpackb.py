@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 
 from binary_middleware.errors import DecodeError, LimitExceeded
-from binary_middleware.formats.msgpack import MAX_STRUCTURE_SIZE, packb, unpack_owned, unpackb
-from tests.formats.owned import owned, received
+from binary_middleware.formats.base import MAX_STRUCTURE_SIZE
+from binary_middleware.formats.msgpack import packb, unpackb
+from tests.formats.owned import owned, received, unpack_owned
 from tests.sameness import same
 
 SMALL_LIMIT = 512
@@ -95,7 +96,7 @@ def check(data: bytes) -> None:
 
 
 def _unpack(data: bytes, limit: int) -> tuple[Any, type[ValueError] | None]:
-    """Return the document or the class of the error; bytes and owned buffers must agree."""
+    """The document and no error, or the class of the error: of bytes and of a buffer of ours."""
     buffer = owned(data, len(data) % 16)
     value = owned_value = error = owned_error = None
     try:
@@ -114,7 +115,7 @@ def _unpack(data: bytes, limit: int) -> tuple[Any, type[ValueError] | None]:
 
 
 def _check_value(value: Any) -> None:
-    """Check that a value survives packing and unpacking, with dates in the dialect of Chains."""
+    """It can be packed, and is the same when it comes back; in Chains' dialect, with its dates."""
     document = packb(value, dialect="chains")
     again = unpackb(document)
     assert same(value, again), (value, again)
