@@ -9,7 +9,7 @@ from typing import Final
 
 CHUNK_SIZE: Final = 256 * 1024
 """Bytes that are looked at in one step."""
-_TWO_CHARACTERS: Final = b'"\\\b\f\n\r\t'
+_SHORT_ESCAPES: Final = b'"\\\b\f\n\r\t'
 """What JSON escapes with a backslash and one more character; other controls take six."""
 _UNESCAPED: Final = bytes(byte for byte in range(256) if byte >= 0x20 and byte not in b'"\\')
 
@@ -28,12 +28,12 @@ class LongText:
 
     def __init__(self, view: memoryview) -> None:
         self._view = view
-        for piece in self._pieces():
-            if not piece.isascii():
-                utf_8_decode(piece, "strict", True)
+        for chunk in self._chunks():
+            if not chunk.isascii():
+                utf_8_decode(chunk, "strict", True)
 
-    def _pieces(self) -> Iterator[bytes]:
-        """The bytes in pieces that end where a character ends."""
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield the bytes in chunks that end where a character ends."""
         start, view = 0, self._view
         while start < len(view):
             end = start + CHUNK_SIZE
@@ -44,20 +44,18 @@ class LongText:
             start = end
 
     def escaped_size(self) -> int:
-        """Bytes of the string in JSON text, without its quotes."""
+        """Return the bytes of the string in JSON text, without its quotes."""
         size = 0
-        for piece in self._pieces():
-            escaped = piece.translate(None, _UNESCAPED)
-            controls = len(escaped.translate(None, _TWO_CHARACTERS))
-            size += len(piece) + len(escaped) + 4 * controls
+        for chunk in self._chunks():
+            escaped = chunk.translate(None, _UNESCAPED)
+            controls = len(escaped.translate(None, _SHORT_ESCAPES))
+            size += len(chunk) + len(escaped) + 4 * controls
         return size
 
     def escaped(self) -> Iterator[bytes]:
-        """The string in JSON text, in UTF-8, without its quotes."""
-        return map(_escaped, self._pieces())
-
-
-def _escaped(piece: bytes) -> bytes:
-    if not piece.translate(None, _UNESCAPED):
-        return piece
-    return encode_basestring(piece.decode())[1:-1].encode()
+        """Yield the string in JSON text, in UTF-8, without its quotes."""
+        for chunk in self._chunks():
+            if chunk.translate(None, _UNESCAPED):
+                yield encode_basestring(chunk.decode())[1:-1].encode()
+            else:
+                yield chunk

@@ -1,8 +1,8 @@
-"""What the rest of the package may know of a format.
+"""The seam between HTTP and bytes: what the rest of the package may know of a format.
 
-A format is the seam between HTTP and bytes: negotiation asks it for its media types and variants,
-an exchange has it decode requests and encode responses. There is one, msgpack; a second one would
-implement :class:`Format`, and nothing outside ``formats`` would change.
+Negotiation asks a format for its media types and variants; an exchange has it decode requests and
+encode responses. There is one, msgpack. A second one would implement :class:`Format`, and nothing
+outside ``formats`` would change.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = [
 Buffer = bytes | memoryview
 
 MAX_DEPTH: Final = 320
-"""Most containers inside each other. Reading and writing take up to two frames of Python's for each
-of them, so that this leaves a third of its recursion limit to whoever calls."""
+"""Containers inside each other. Reading and writing take up to two of Python's frames for each of
+them, so that this leaves a third of its recursion limit to the caller."""
 
 MAX_REQUEST_DEPTH: Final = 200
 """The same for the body of a request: pydantic writes 255 at most, so that an app can put what it
@@ -115,7 +115,7 @@ class Format(Protocol):
         """The description of an array, for OpenAPI documents."""
 
     def check_parameters(self, parameters: Mapping[str, str]) -> None:
-        """Raise ValueError for parameters, or values of theirs, that the format does not have."""
+        """Raise ValueError for a parameter, or a value of one, that the format does not have."""
 
     def variant(
         self, media_type: str, requested: Mapping[str, str], defaults: Mapping[str, str]
@@ -135,7 +135,8 @@ class Format(Protocol):
         Args:
             data: ``bytes``, or a contiguous array of ``uint8``.
             limits: limits on the document.
-            is_owned: whether ``data`` is an array that may change and that arrays may be views of.
+            is_owned: whether ``data`` is an array that may change and that arrays may be views of:
+                it can then be decoded only once.
 
         Raises:
             DecodeError: not one whole document, or something in it is refused.
@@ -153,5 +154,5 @@ class Format(Protocol):
         """Encode a document into buffers, which show the memory of large arrays and bytes.
 
         Raises:
-            EncodeError: the format has no exact place for a value.
+            EncodeError: a value cannot be encoded without changing it.
         """

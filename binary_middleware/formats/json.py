@@ -59,10 +59,10 @@ def to_json(
     max_structure_size: int | None = None,
     may_hold_maps: bool = True,
 ) -> bytes:
-    """Return the JSON text, in UTF-8, of a decoded document.
+    r"""Return the JSON text, in UTF-8, of a decoded document.
 
     What is large is counted before it is written. What is not, the structure, takes six times its
-    bytes at most (a control character is ``\\u0000``).
+    bytes at most (a control character is ``\u0000``).
 
     Args:
         document: as ``Format.decode`` or ``Format.decode_views`` returns it. It is changed.

@@ -1,4 +1,4 @@
-"""Dates, durations, decimals and UUIDs as the maps that Chains makes of them.
+"""Dates, durations, decimals and UUIDs as Chains' maps.
 
 msgpack has no types for these. The Chains framework (``truss`` 0.18, ``serialization.py``) writes
 them as maps with a marker, whose keys are binary as in msgpack-numpy's maps::
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 from binary_middleware.errors import DecodeError
@@ -32,26 +32,24 @@ _DECIMAL: Final = b"__decimal__"
 _UUID: Final = b"__uuid__"
 _DATA: Final = b"data"
 
-AnyTime = TypeVar("AnyTime", datetime, time)
-
 MAX_TEXT_LENGTH: Final = 1024
-"""Characters of the text in a map. Only a decimal can be nearly as long."""
+"""Characters of the text in a map. Only a decimal can be as long."""
 
 MAX_DECIMAL_DIGITS: Final = sys.int_info.default_max_str_digits
-"""Most digits of a decimal's integer part, and most places after its point. ``1E+1000000`` is ten
-characters, and an integer of a million digits to whoever converts it: a model, an error report.
-Python itself writes no integer of more digits than this as text."""
+"""Digits of a decimal's integer part, and places after its point. ``1E+1000000`` is ten characters,
+and an integer of a million digits to whoever converts it: a model, an error report. Python itself
+writes no integer of more digits than this as text."""
 
 _MINUTE: Final = timedelta(minutes=1)
 
 
 def is_chains_map(map_: Mapping[Any, Any]) -> bool:
-    """Whether a decoded map has one of Chains' markers as a key."""
+    """Return whether a decoded map has one of Chains' markers as a key."""
     return not _READERS.keys().isdisjoint(map_)
 
 
 def read_chains_map(map_: Mapping[Any, Any]) -> Any:
-    """The value of a map with a marker (see :func:`is_chains_map`).
+    """Return the value of a map with a marker (see :func:`is_chains_map`).
 
     Raises:
         DecodeError: the map is not one that Chains writes.
@@ -69,7 +67,7 @@ def read_chains_map(map_: Mapping[Any, Any]) -> Any:
 
 
 def chains_map(value: object) -> dict[bytes, Any] | None:
-    """The map of a date, time, duration, decimal or UUID; ``None`` for any other value.
+    """Return the map of a date, time, duration, decimal or UUID; ``None`` for any other value.
 
     Times with a UTC offset, which Chains refuses to write, are written with it: Chains reads them.
     """
@@ -104,21 +102,22 @@ def _read_decimal(data: object) -> Decimal:
 
 
 def has_odd_offset(value: datetime | time) -> bool:
-    """Whether a UTC offset has seconds, which RFC 3339 and JSON do not know and pydantic rounds."""
+    """Return whether a UTC offset has seconds, which RFC 3339 lacks and pydantic rounds."""
     offset = value.utcoffset()
     return bool(offset and offset % _MINUTE)
 
 
-def _with_usual_offset(value: AnyTime) -> AnyTime:
+def _read_time(kind: type[datetime | time], data: object) -> datetime | time:
+    value = kind.fromisoformat(_text(data))
     if has_odd_offset(value):
         raise DecodeError("a UTC offset must be a whole number of minutes")
     return value
 
 
 _READERS: Final[Mapping[Any, Callable[[object], Any]]] = {
-    _DATETIME: lambda data: _with_usual_offset(datetime.fromisoformat(_text(data))),
+    _DATETIME: lambda data: _read_time(datetime, data),
     _DATE: lambda data: date.fromisoformat(_text(data)),
-    _TIME: lambda data: _with_usual_offset(time.fromisoformat(_text(data))),
+    _TIME: lambda data: _read_time(time, data),
     _TIMEDELTA: _read_timedelta,
     _DECIMAL: _read_decimal,
     _UUID: lambda data: UUID(_text(data)),
@@ -130,7 +129,7 @@ def _write_datetime(value: datetime) -> str:
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
-# A datetime is a date, too, so it comes first.
+# A datetime is a date, too, and comes first.
 _WRITERS: Final[tuple[tuple[type, bytes, Callable[[Any], Any]], ...]] = (
     (datetime, _DATETIME, _write_datetime),
     (date, _DATE, date.isoformat),

@@ -15,11 +15,11 @@ _PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "dialect": ("plain", "chains"),
 }
 """The parameters of the media types and their values, the default first: see :func:`packb`."""
+_DEFAULTS: Final = frozenset(values[0] for values in _PARAMETERS.values())
 
 
 def _tag_suffix(values: tuple[str, ...]) -> bytes:
-    defaults = (known[0] for known in _PARAMETERS.values())
-    others = [value for value, each in zip(values, defaults, strict=True) if value != each]
+    others = [value for value in values if value not in _DEFAULTS]
     return "-".join(["--msgpack", *others]).encode()
 
 
@@ -46,7 +46,7 @@ class _Msgpack:
     def check_parameters(self, parameters: Mapping[str, str]) -> None:
         for name, value in parameters.items():
             if name not in _PARAMETERS:
-                raise ValueError(f"{name!r} is no parameter of {self.media_types[0]}")
+                raise ValueError(f"{self.media_types[0]} has no parameter {name!r}")
             if value not in _PARAMETERS[name]:
                 allowed = ", ".join(map(repr, _PARAMETERS[name]))
                 raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
@@ -55,13 +55,13 @@ class _Msgpack:
         self, media_type: str, requested: Mapping[str, str], defaults: Mapping[str, str]
     ) -> Variant:
         content_type, parameters = media_type, {}
-        for name, known in _PARAMETERS.items():
+        for name, values in _PARAMETERS.items():
             value = requested.get(name)
-            if value in known:
+            if value in values:
                 content_type += f"; {name}={value}"
                 parameters[name] = value
             else:
-                parameters[name] = defaults.get(name, known[0])
+                parameters[name] = defaults.get(name, values[0])
         return Variant(
             content_type,
             _tag_suffix(tuple(parameters.values())),
