@@ -21,6 +21,11 @@ def unpack_owned(buffer: np.ndarray[Any, Any], limit: int = MAX_STRUCTURE_SIZE) 
     return Unpacked(decoded.document, decoded.relocations)
 
 
+def unpack_views(data: bytes, limit: int = MAX_STRUCTURE_SIZE) -> Any:
+    """Decode a document of which long strings and bytes become views."""
+    return MSGPACK.decode_views(data, Limits(limit))
+
+
 def owned(document: bytes, offset: int = 0) -> np.ndarray[Any, Any]:
     """Return a buffer that holds ``document``, ``offset`` bytes after a multiple of 64."""
     room = np.zeros(len(document) + 128, np.uint8)

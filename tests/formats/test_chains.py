@@ -1,4 +1,4 @@
-"""The maps of Chains, read always and written in its dialect; no ``truss`` needed."""
+"""The maps of Chains, read always, written in its dialect; ``truss`` is not needed."""
 
 from __future__ import annotations
 
@@ -217,8 +217,8 @@ def test_a_decimal_costs_no_more_than_its_text(data: str, lane: str) -> None:
         ("/amounts", map_),
         ("/any", map_),
     ]:
-        answer = client.post(path, content=msgpack.packb(body), headers=MSGPACK)
-        assert answer.status_code in (200, 400, 422), answer.content
+        response = client.post(path, content=msgpack.packb(body), headers=MSGPACK)
+        assert response.status_code in (200, 400, 422), response.content
     assert time.process_time() - began < 2
 
 
@@ -283,10 +283,10 @@ def test_fastapi_writes_the_dialect_of_the_endpoint() -> None:
     body = packb(EVENT, dialect="chains")
     assert client.post("/chains", content=body, headers=MSGPACK).content == body
     assert client.post("/plain", content=body, headers=MSGPACK).content == packb(EVENT)
-    # JSON clients notice nothing.
+    # JSON clients are unaffected.
     json_type = {"Content-Type": "application/json"}
-    answer = client.post("/chains", content=EVENT.model_dump_json(), headers=json_type)
-    assert answer.json()["took"] == "PT1S"
+    response = client.post("/chains", content=EVENT.model_dump_json(), headers=json_type)
+    assert response.json()["took"] == "PT1S"
 
 
 def test_an_app_that_speaks_json_gets_text() -> None:
@@ -295,7 +295,7 @@ def test_an_app_that_speaks_json_gets_text() -> None:
 
     app = Starlette(routes=[Route("/", echo, methods=["POST"])])
     app = BinaryMiddleware(app, media_types=("application/msgpack; dialect=chains",))
-    answer = TestClient(app).post("/", content=packb(EVENT, dialect="chains"), headers=MSGPACK)
-    value = unpackb(answer.content)
+    response = TestClient(app).post("/", content=packb(EVENT, dialect="chains"), headers=MSGPACK)
+    value = unpackb(response.content)
     assert value.pop("samples").tolist() == [0, 1, 2]
     assert value == {"at": "2026-01-31T12:00:00Z", "took": "PT1S", "price": "1.50"}

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from binary_middleware import BinaryMiddleware
 from binary_middleware.errors import DecodeError, EncodeError, LimitExceeded
+from binary_middleware.formats import _long_text
 from binary_middleware.formats._long_text import CHUNK_SIZE, LongText
 from binary_middleware.formats.base import Limits
 from binary_middleware.formats.json import _Writer, dump_json, from_json, to_json
@@ -34,10 +35,6 @@ ARRAY_AS_JSON = {
 
 def unpack_views(data: bytes, limit: int = 8 << 20) -> Any:
     return MSGPACK.decode_views(data, Limits(limit))
-
-
-def to_msgpack(text: bytes) -> bytes:
-    return packb(from_json(text))
 
 
 def as_json(packed: bytes) -> Any:
@@ -85,10 +82,16 @@ CHARACTERS = ["a", '"', "\\", "\n", "\0", "\x1f", "\x7f", "é", "汉", "😀", "
 @given(
     st.lists(st.sampled_from(CHARACTERS), min_size=1, max_size=12).map("".join),
     st.integers(0, 9),
-    st.sampled_from([LARGE_ITEM, CHUNK_SIZE - 9, CHUNK_SIZE, 2 * CHUNK_SIZE]),
+    st.sampled_from([LARGE_ITEM, 2 * LARGE_ITEM - 9, 2 * LARGE_ITEM, 4 * LARGE_ITEM]),
 )
-def test_long_text_is_written_in_pieces_as_json_writes_it(unit: str, more: int, size: int) -> None:
+def test_long_text_is_written_in_chunks_as_json_writes_it(unit: str, more: int, size: int) -> None:
     """Cut anywhere between characters, and counted before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_long_text, "CHUNK_SIZE", 2 * LARGE_ITEM)
+        check_long_text(unit, more, size)
+
+
+def check_long_text(unit: str, more: int, size: int) -> None:
     text = "x" * more + unit * (size // len(unit.encode()) + 1)
     expected = json.dumps(text, ensure_ascii=False).encode()
     long = LongText(memoryview(text.encode()))
@@ -156,13 +159,13 @@ def test_maps_that_are_arrays_or_look_like_them_are_limited(data: bytes) -> None
 def test_nan_and_infinities_are_the_tokens_of_python_json() -> None:
     text = to_json([math.nan, math.inf, -math.inf])
     assert text == b"[NaN,Infinity,-Infinity]"
-    value = unpackb(to_msgpack(text))
+    value = from_json(text)
     assert math.isnan(value[0])
     assert value[1:] == [math.inf, -math.inf]
 
 
-def test_arrays_come_back_from_the_answer() -> None:
-    (document,) = unpackb(to_msgpack(json.dumps([ARRAY_AS_JSON]).encode()))
+def test_arrays_come_back_from_the_response() -> None:
+    (document,) = from_json(json.dumps([ARRAY_AS_JSON]).encode())
     assert document.dtype == np.float32
     assert np.array_equal(document, ARRAY, equal_nan=True)
 
@@ -181,7 +184,7 @@ def test_arrays_come_back_from_the_answer() -> None:
 )
 def test_what_only_looks_like_an_array_stays_a_map(change: dict[str, Any]) -> None:
     document = {**ARRAY_AS_JSON, **change}
-    assert unpackb(to_msgpack(json.dumps(document).encode())) == document
+    assert from_json(json.dumps(document).encode()) == document
 
 
 @pytest.mark.parametrize(
@@ -199,7 +202,7 @@ def test_what_only_looks_like_an_array_stays_a_map(change: dict[str, Any]) -> No
 )
 def test_what_cannot_be_carried_is_an_encode_error(text: bytes) -> None:
     with pytest.raises((DecodeError, EncodeError)):
-        to_msgpack(text)
+        packb(from_json(text))
 
 
 def test_a_document_too_deep_for_json_is_refused() -> None:
@@ -223,7 +226,7 @@ def test_long_base64_goes_where_it_belongs() -> None:
 
 @pytest.mark.parametrize("text", ["1e999", "[-1e999]", "NaN", '{"a": [NaN, 1]}', "\ufeff[1]"])
 def test_what_json_reads_and_msgspec_does_not(text: str) -> None:
-    packed = to_msgpack(text.encode())
+    packed = packb(from_json(text.encode()))
     assert packed == msgpack.packb(json.loads(text.encode()))
 
 
@@ -240,7 +243,7 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_json_survives_both_ways(value: Any) -> None:
-    packed = to_msgpack(json.dumps(value).encode())
+    packed = packb(from_json(json.dumps(value).encode()))
     assert packed == msgpack.packb(value)
     assert as_json(packed) == value
 

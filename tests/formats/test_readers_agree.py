@@ -126,7 +126,7 @@ def test_readers_agree_at_every_offset(form: str, name: str, title: str | None) 
 
 @pytest.mark.parametrize("name", ["ädata", "ådtype", "åshape", "äädata", "ådtypeädata"])
 def test_a_name_that_looks_like_a_key_forges_no_document(name: str) -> None:
-    """The bytes of ``\\xa4data`` stand in such a name, and once were made longer for alignment."""
+    r"""The bytes of ``\\xa4data`` stand in such a name, and once were made longer for alignment."""
     forged = "\x93\x01\x02\x03" * 20
     array = np.zeros(OUT_OF_LINE_THRESHOLD, [(name, "u1"), (forged, "u1")])
     for shift in range(8):
@@ -136,15 +136,14 @@ def test_a_name_that_looks_like_a_key_forges_no_document(name: str) -> None:
         assert unpackb(packed)[1]["b"] == "from the app"
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("count", [1, 15, 16, 17, 65_535, 65_536])
 @pytest.mark.parametrize("place", [0, -1])
-def test_headers_of_containers_of_any_size(form: str, count: int, place: int) -> None:
+def test_headers_of_containers_of_any_size(count: int, place: int) -> None:
     large = np.zeros(OUT_OF_LINE_THRESHOLD, "u1")
     items: list[Any] = [None] * count
     items[place] = large
     for document in (items, dict(zip(map(str, range(count)), items, strict=True))):
-        assert same(read_by_all(packb(document, arrays=form)), written(document, form))
+        assert same(read_by_all(packb(document)), written(document, "numpy"))
 
 
 def test_nothing_but_the_document_is_in_the_document() -> None:

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from binary_middleware.fields import dtype_spec, from_map
+from binary_middleware.fields import from_map
 from binary_middleware.formats.msgpack import (
-    pack_buffers,
     packb,
     unpackb,
 )
@@ -168,12 +167,6 @@ def test_arrays_there_and_back(array: np.ndarray[Any, Any]) -> None:
     assert same(from_map(unpackb(packb(array, arrays="map"))), read)
 
 
-@given(arrays(DATE_DTYPES))
-def test_dates_are_read_by_msgpack_numpy(array: np.ndarray[Any, Any]) -> None:
-    theirs = msgpack.unpackb(packb(array), object_hook=msgpack_numpy.decode)
-    assert same(theirs, unpackb(packb(array)))
-
-
 @given(scalars(PLAIN_DTYPES | DATE_DTYPES))
 def test_scalars_there_and_back(scalar: np.generic) -> None:
     (read,) = unpackb(packb([scalar]))
@@ -203,16 +196,6 @@ def test_documents_are_exchanged_with_msgpack(document: Any) -> None:
     assert_ours(read)
     assert same(read, msgpack.unpackb(ours, object_hook=msgpack_numpy.decode))
     assert packb(read) == ours
-
-
-@given(documents(LEAVES | SMALL_ARRAYS | NUMBERS), st.sampled_from(["numpy", "map"]))
-def test_buffers_together_are_the_document(document: Any, form: str) -> None:
-    buffers = pack_buffers(document, arrays=form)
-    assert b"".join(buffers) == packb(document, arrays=form)
-    for buffer in buffers:
-        view = memoryview(buffer)
-        assert (view.format, view.ndim, view.contiguous) == ("B", 1, True)
-        assert len(buffer) > 0
 
 
 @given(documents(LEAVES | SMALL_ARRAYS), st.integers(0, 15))
@@ -252,11 +235,3 @@ def packed_key(key: Any) -> str:
         return str(key)
     (text,) = json.loads(json.dumps({key: 1}))
     return str(text)
-
-
-@given(arrays(PLAIN_DTYPES | TABLE_DTYPES | DATE_DTYPES))
-def test_the_json_form_of_the_dtype_is_plain_json(array: np.ndarray[Any, Any]) -> None:
-    map_ = unpackb(packb(array, arrays="map"))
-    assert map_["dtype"] == json.loads(json.dumps(dtype_spec(array.dtype)))
-    assert map_["shape"] == list(array.shape)
-    assert len(map_["data"]) == array.nbytes

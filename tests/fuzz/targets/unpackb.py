@@ -99,10 +99,11 @@ def _unpack(data: bytes, limit: int) -> tuple[Any, type[ValueError] | None]:
     """The document and no error, or the class of the error: of bytes and of a buffer of ours."""
     buffer = owned(data, len(data) % 16)
     value = owned_value = error = owned_error = None
+    message = ""
     try:
         value = unpackb(data, max_structure_size=limit)
     except (DecodeError, LimitExceeded) as exc:
-        error = type(exc)
+        error, message = type(exc), str(exc)
     try:
         owned_value, moved = unpack_owned(buffer, limit)
     except (DecodeError, LimitExceeded) as exc:
@@ -110,6 +111,7 @@ def _unpack(data: bytes, limit: int) -> tuple[Any, type[ValueError] | None]:
     else:
         assert received(buffer, moved) == data
     assert error is owned_error, (error, owned_error)
+    assert error is None or 0 < len(message) < 600
     assert same(value, owned_value), (value, owned_value)
     return value, error
 
