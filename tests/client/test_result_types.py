@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import make_dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,17 +26,15 @@ from tests.client.raw_server import MIB, response, serving_bytes
 
 
 class SampleDict(TypedDict):
-    sampleName: str  # the alias of the model's field
+    sampleName: str
     array: NumpyArrayField
     raw: bytes
     when: datetime.date
 
 
-@dataclass
-class SampleClass:
-    sampleName: str
-    array: NumpyArrayField
-    raw: bytes = b""
+SampleClass: Any = make_dataclass(
+    "SampleClass", [("sampleName", str), ("array", NumpyArrayField), ("raw", bytes, b"")]
+)
 
 
 class Holder(BaseModel):
