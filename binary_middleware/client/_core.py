@@ -1,4 +1,4 @@
-"""What a call sends, and what its response tells about the server. No I/O: both clients drive it.
+"""The part of both clients that does no I/O: requests, and the origins that have binary mode.
 
 A call is prepared here, sent by its client, and its response is turned into the result here.
 """

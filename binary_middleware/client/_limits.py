@@ -108,10 +108,10 @@ class ResponseLimit:
         for start in range(0, len(chunk), _SMALL_SLICE):
             yield chunk[start : start + _SMALL_SLICE]
 
-    def _error(self, response: Any, what: str) -> Exception:
+    def _error(self, response: Any, reason: str) -> Exception:
         status = "" if response.is_success else f" with status {response.status_code}"
         error: Exception = self._package.DecodingError(
-            f"the response{status} {what}", request=response.request
+            f"the response{status} {reason}", request=response.request
         )
         return error
 

@@ -1,4 +1,4 @@
-"""What a response becomes: a result, or one of httpx's exceptions. No I/O."""
+"""Results of responses, and httpx's exceptions for them. No I/O."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class ResponseReader:
             return Result(result_type.validate(document, facts), response)
 
     def status_error(self, download: Download, remark: str) -> Exception:
-        """Return httpx's exception for a status, with what the server says about it.
+        """Return httpx's exception for a status, with the server's own description.
 
         Its attribute ``problem`` is the decoded body, ``None`` for neither msgpack nor JSON.
 

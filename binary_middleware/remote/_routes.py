@@ -76,7 +76,7 @@ def _endpoint(contract: type, method: Method, implementation: Any) -> Callable[.
     def called(**arguments: Any) -> Any:
         return function(**arguments)
 
-    # FastAPI calls in a thread what is not a coroutine function.
+    # FastAPI calls functions in a thread unless they are coroutine functions.
     endpoint: Any = awaited if inspect.iscoroutinefunction(function) else called
     endpoint.__name__ = method.name
     endpoint.__signature__ = method.signature.replace(parameters=parameters)

@@ -66,13 +66,13 @@ def make_client() -> Iterator[MakeClient]:
     """Make clients of some kind for a URL, with the options of both; close them."""
     made: list[Any] = []
 
-    def make(kind: str, url: str, *, ours: dict[str, Any] | None = None, **options: Any) -> Any:
+    def make(kind: str, url: str, *, settings: dict[str, Any] | None = None, **options: Any) -> Any:
         package = package_of(kind)
         if kind.endswith("async"):
             inner = package.AsyncClient(base_url=url, **options)
-            client: Any = Blocking(AsyncBinaryClient(inner, **(ours or {})))
+            client: Any = Blocking(AsyncBinaryClient(inner, **(settings or {})))
         else:
-            client = BinaryClient(package.Client(base_url=url, **options), **(ours or {}))
+            client = BinaryClient(package.Client(base_url=url, **options), **(settings or {}))
         made.append(client)
         return client
 

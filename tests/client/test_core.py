@@ -111,7 +111,7 @@ def test_every_method(client: Any) -> None:
 
 def test_headers_of_a_call(client: Any) -> None:
     found = client.post("/reflect", [1, 2])
-    assert found["headers"]["content-type"] == "application/json"  # what the middleware made of it
+    assert found["headers"]["content-type"] == "application/json"  # the middleware converted it
     result = client.send("POST", "/reflect", [1, 2])
     sent = result.response.request.headers
     assert sent["content-type"] == "application/msgpack"
@@ -127,7 +127,7 @@ def test_headers_of_a_call(client: Any) -> None:
 
 
 def test_arrays_as_maps(kind: str, binary_url: str, make_client: MakeClient) -> None:
-    client = make_client(kind, binary_url, ours={"arrays": "map"})
+    client = make_client(kind, binary_url, settings={"arrays": "map"})
     result = client.send("POST", "/sample", {**DOCUMENT, "array": LARGE})
     assert result.response.headers["content-type"] == "application/msgpack; arrays=map"
     assert result.value["array"].keys() == {"shape", "dtype", "data"}
@@ -135,20 +135,20 @@ def test_arrays_as_maps(kind: str, binary_url: str, make_client: MakeClient) -> 
     found = client.post("/sample", DOCUMENT, Sample)
     assert np.array_equal(found.array.array, ARRAY + 1)
     assert np.array_equal(client.post("/echo", ARRAY, np.ndarray), ARRAY)
-    numpy = make_client(kind, binary_url, ours={"arrays": "numpy"})
+    numpy = make_client(kind, binary_url, settings={"arrays": "numpy"})
     assert np.array_equal(numpy.post("/echo", ARRAY), ARRAY)
 
 
 def test_another_name_for_msgpack(kind: str, make_client: MakeClient) -> None:
     with serving(apps.octet_app) as url:
-        client = make_client(kind, url, ours={"media_type": "application/octet-stream"})
+        client = make_client(kind, url, settings={"media_type": "application/octet-stream"})
         result = client.send("POST", "/echo", ARRAY)
         assert result.response.headers["content-type"] == "application/octet-stream"
         assert np.array_equal(result.value, ARRAY)
 
 
 def test_json_from_the_start(kind: str, binary_url: str, make_client: MakeClient) -> None:
-    client = make_client(kind, binary_url, ours={"media_type": "application/json"})
+    client = make_client(kind, binary_url, settings={"media_type": "application/json"})
     result = client.send("POST", "/sample", DOCUMENT, Sample)
     assert result.response.headers["content-type"] == "application/json"
     assert result.response.request.headers["content-type"] == "application/json"
@@ -165,7 +165,7 @@ def test_what_cannot_be_sent(client: Any) -> None:
 
 
 def test_json_that_cannot_be_sent(binary_url: str, make_client: MakeClient) -> None:
-    client = make_client("httpx2", binary_url, ours={"media_type": "application/json"})
+    client = make_client("httpx2", binary_url, settings={"media_type": "application/json"})
     with pytest.raises(EncodeError, match="object cannot be written as JSON"):
         client.post("/echo", {"a": object()})
     with pytest.raises(EncodeError, match="masked arrays"):

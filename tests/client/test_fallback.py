@@ -70,7 +70,7 @@ def sent_type(client: Any, *arguments: Any, **options: Any) -> str:
 def test_msgpack_after_a_response_in_msgpack(
     kind: str, binary_url: str, make_client: MakeClient
 ) -> None:
-    client = make_client(kind, binary_url, ours=FALLBACK)
+    client = make_client(kind, binary_url, settings=FALLBACK)
     for content_type in (JSON, MSGPACK, MSGPACK):
         result = client.send("POST", "/sample", SAMPLE, Sample)
         assert np.array_equal(result.value.array.array, ARRAY + 1)
@@ -120,7 +120,7 @@ def test_what_is_proof(response: Response, is_proof: bool) -> None:
 def test_json_stays_without_proof(
     kind: str, plain_app: Any, plain_url: str, make_client: Any
 ) -> None:
-    client = make_client(kind, plain_url, ours=FALLBACK)
+    client = make_client(kind, plain_url, settings=FALLBACK)
     for _ in range(3):
         found = client.post("/sample", SAMPLE)
         assert np.array_equal(found.pop("array"), ARRAY + 1)
@@ -133,7 +133,7 @@ def test_json_stays_without_proof(
 def test_servers_are_told_apart(
     kind: str, plain_url: str, binary_url: str, make_client: MakeClient
 ) -> None:
-    client = make_client(kind, plain_url, ours=FALLBACK)
+    client = make_client(kind, plain_url, settings=FALLBACK)
     client.post(f"{binary_url}/echo", 1)
     assert sent_type(client, "POST", f"{binary_url}/echo", 1) == MSGPACK
     assert sent_type(client, "PATCH", "/number", 1) == JSON
@@ -211,7 +211,7 @@ def test_binary_mode_for_some_routes(kind: str, make_client: MakeClient) -> None
     app = Starlette(routes=[Mount("/binary", apps.binary_app()), Mount("/plain", plain)])
     with serving(app, log_config=None) as url:
         # uvicorn closes the connection after an error that it logs.
-        client = make_client(kind, url, ours=FALLBACK, headers={"Connection": "close"})
+        client = make_client(kind, url, settings=FALLBACK, headers={"Connection": "close"})
         document = {"sampleName": "a", "array": ARRAY}
         client.post("/binary/sample", document)
         with pytest.raises(package_of(kind).HTTPStatusError, match="has it for other routes only"):
@@ -231,7 +231,7 @@ def test_no_endpoint_is_called_twice(kind: str, make_client: MakeClient) -> None
 
     routes = [Route("/", fail, methods=["POST"]), Route("/echo", apps.echo, methods=["POST"])]
     with serving(BinaryMiddleware(Starlette(routes=routes)), log_config=None) as url:
-        client = make_client(kind, url, ours=FALLBACK, headers={"Connection": "close"})
+        client = make_client(kind, url, settings=FALLBACK, headers={"Connection": "close"})
         for document in (1, 2):  # in JSON, and in msgpack
             with pytest.raises(package_of(kind).HTTPStatusError, match="500"):
                 client.post("/", document)
@@ -329,7 +329,7 @@ def test_iterators_are_written_once() -> None:
 
 
 def test_large_documents_in_json(plain_url: str, make_client: MakeClient) -> None:
-    client = make_client("httpx2", plain_url, ours=FALLBACK)
+    client = make_client("httpx2", plain_url, settings=FALLBACK)
     array = np.random.default_rng(1).random(300_000)
     found = client.post("/sample", {"sampleName": "a", "array": array})
     assert np.array_equal(found["array"], array + 1)

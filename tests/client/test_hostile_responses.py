@@ -205,22 +205,22 @@ RESPONSES: dict[str, tuple[Payload, str]] = {
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", RESPONSES)
 def test_a_value_or_an_error_of_the_package(name: str, make_client: MakeClient) -> None:
-    payload, said = RESPONSES[name]
+    payload, expected = RESPONSES[name]
     limits = {"max_response_size": 2 * MIB, "max_structure_size": MIB}
     with serving_bytes(payload) as url:
         for kind in KINDS:
-            client = make_client(kind, url, ours=limits, timeout=20, follow_redirects=True)
+            client = make_client(kind, url, settings=limits, timeout=20, follow_redirects=True)
             error = None
             try:
                 client.get("/")
             except ERRORS as exc:
                 error = exc
             if error is None:
-                assert not said, kind
+                assert not expected, kind
                 continue
             message = str(error)
             assert type(error).__module__.partition(".")[0] == kind.split()[0]
-            assert re.match(said, message), message
+            assert re.match(expected, message), message
             assert len(message) < 80_000
             for line in message.splitlines()[2:]:  # the first two are httpx's
                 assert line.isprintable()

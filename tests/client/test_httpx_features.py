@@ -242,7 +242,7 @@ def test_http2(package: Any, asynchronous: bool, make_client: MakeClient) -> Non
         with pytest.raises(package.HTTPStatusError, match="Field required"):
             client.post("/sample", {})
     with serving_http2(apps.fastapi_app()) as url:
-        options = {"ours": {"fallback": "json"}, "timeout": 60}
+        options = {"settings": {"fallback": "json"}, "timeout": 60}
         client = make_client(kind, url, http1=False, http2=True, **options)
         sample = {"sampleName": "a", "array": LARGE}
         for _ in range(2):

@@ -95,9 +95,9 @@ def test_details_of_other_errors(client: Any) -> None:
 def test_text_is_short_and_harmless(client: Any) -> None:
     error = failure(client, "GET", "/bad-text")
     assert error.problem is None
-    said = str(error).splitlines()[-1]
-    assert said.startswith("out of [31m coffee!!!")
-    assert len(said) == MAX_TEXT_LENGTH
+    text = str(error).splitlines()[-1]
+    assert text.startswith("out of [31m coffee!!!")
+    assert len(text) == MAX_TEXT_LENGTH
     assert error.response.text.endswith("!!!")
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import subprocess
-import sys
 import weakref
 from typing import Any
 
@@ -23,6 +21,7 @@ from binary_middleware.client._transfer import AsyncUpload, BlockingUpload, Down
 from tests.client import apps
 from tests.client.apps import LARGE
 from tests.client.conftest import MakeClient
+from tests.client.memory import needs_proc, run
 from tests.serving import serving
 
 
@@ -130,7 +129,7 @@ def test_lengths_are_right(client: Any, size: int) -> None:
 
 def test_progress_of_both_bodies(kind: str, binary_url: str, make_client: MakeClient) -> None:
     seen: list[TransferProgress] = []
-    client = make_client(kind, binary_url, ours={"progress": seen.append})
+    client = make_client(kind, binary_url, settings={"progress": seen.append})
     client.post("/echo", LARGE)
     size = len(packb(LARGE))
     uploads = [each for each in seen if each.direction == "upload"]
@@ -145,13 +144,13 @@ def test_progress_of_both_bodies(kind: str, binary_url: str, make_client: MakeCl
 
 
 def test_progress_of_one_call(kind: str, binary_url: str, make_client: MakeClient) -> None:
-    ours: list[TransferProgress] = []
+    of_client: list[TransferProgress] = []
     its: list[TransferProgress] = []
-    client = make_client(kind, binary_url, ours={"progress": ours.append})
+    client = make_client(kind, binary_url, settings={"progress": of_client.append})
     client.post("/echo", 1, progress=its.append)
     assert its == [TransferProgress("upload", 1, 1), TransferProgress("download", 1, 1)]
     client.post("/echo", 1, progress=None)
-    assert ours == []
+    assert of_client == []
     client.get("/sum", params={"first": 1, "second": 2}, progress=its.append)
     assert its[2:] == [TransferProgress("download", 1, 1)]
 
@@ -232,53 +231,37 @@ def test_bodies_are_freed_without_the_garbage_collector(
 
 
 MEASURE = """
-import asyncio, gc, sys
-from pathlib import Path
+import asyncio, sys
 
 import numpy as np
 
 from binary_middleware.client import AsyncBinaryClient, BinaryClient
+from tests.client.memory import peak
 
 direction, kind, url = sys.argv[1:]
 SIZE = 64 * 2**20
-
-
-def status(name):
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name + ":"))
-
-
 runner = asyncio.Runner()
 client = (AsyncBinaryClient if kind == "async" else BinaryClient)(url, timeout=60)
 data = {"array": np.ones(SIZE if direction == "upload" else 10, np.uint8)}
+received = []
 
 
 def post(document, mib):
     result = client.post("/", document, params={"mib": mib})
-    return runner.run(result) if kind == "async" else result
+    received.append(runner.run(result) if kind == "async" else result)
 
 
 post({"array": np.ones(2**20, np.uint8)}, 1)
-gc.collect()
-Path("/proc/self/clear_refs").write_text("5")
-idle = status("VmRSS")
-result = post(data, 64 if direction == "download" else 0)
-assert len(result) == (SIZE if direction == "download" else 0)
-print((status("VmHWM") - idle) / SIZE)
+received.clear()
+print(peak(lambda: post(data, 64 if direction == "download" else 0)) / SIZE)
+assert len(received[0]) == (SIZE if direction == "download" else 0)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@needs_proc
 @pytest.mark.parametrize("kind", ["blocking", "async"])
 @pytest.mark.parametrize(("direction", "most"), [("upload", 0.05), ("download", 1.05)])
 def test_memory_of_64_mib(direction: str, most: float, kind: str) -> None:
     """An upload needs nothing beside the array that is there already, a download its buffer."""
     with serving(apps.large_app) as url:
-        done = subprocess.run(
-            [sys.executable, "-c", MEASURE, direction, kind, url],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < most
+        assert run(MEASURE, direction, kind, url) < most

@@ -122,5 +122,5 @@ def test_bytes_are_the_same_in_both_modes(use_binary: bool) -> None:
         files.joined([], b"abc")
     # An annotation that declares its own form is kept.
     assert files.decoded(b"YWJj" if use_binary else b"abc") == b"abc"
-    # Text is not taken for bytes.
+    # Text stays text.
     assert files.same("abcd") == "abcd"
