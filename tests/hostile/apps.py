@@ -48,7 +48,7 @@ json_lane = BinaryMiddleware(Excused(_make_fastapi()))
 
 
 async def fastapi_app(scope: Scope, receive: Receive, send: Send) -> None:
-    """The same routes on the object lane, and below ``/behind`` on the JSON lane."""
+    """Serve the same routes on the object lane, and below ``/behind`` on the JSON lane."""
     path = scope.get("path", "").removeprefix("/behind")
     if path != scope.get("path", ""):
         scope = {**scope, "path": path, "raw_path": path.encode()}

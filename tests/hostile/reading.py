@@ -1,4 +1,4 @@
-"""Arrays as other readers make them of what we wrote, and the gaps in them."""
+"""An independent reader of array maps, and the padding in arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def read_array(map_: Mapping[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array of any of the three maps, without this package."""
+    """Return the array of any of the three maps, read without this package."""
     if b"nd" in map_:
         spec, data = map_[b"type"], map_[b"data"]
         shape = map_[b"shape"]
@@ -39,11 +39,11 @@ def _field(field: Any, index: int) -> tuple[Any, ...]:
 
 
 GAP = "\x00gap"
-"""What the names of fields begin with that are padding."""
+"""Prefix of the names of fields that are padding."""
 
 
 def gaps_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """All bytes of padding in an array of :func:`read_array`."""
+    """Return all bytes of padding in an array of :func:`read_array`."""
     parts = list(_gaps(array.reshape(-1)))
     return np.concatenate(parts) if parts else np.empty(0, np.uint8)
 
