@@ -95,7 +95,7 @@ class DocumentValidator:
     def _validate_guarded(self, document: Any, facts: DocumentFacts, fail_fast: bool) -> Any:
         validator = self._validator(True, fail_fast)
         if validator is None:
-            message = "Input should not hold arrays: they cannot be told from lists here"
+            message = "Input should hold lists instead of arrays (the server's log says why)"
             return None, [make_error("arrays_not_supported", message, document)]
         budget = ArrayBudget(facts, None if fail_fast else LARGE_STRUCTURE)
         token = current_budget.set(budget)
@@ -125,9 +125,9 @@ class DocumentValidator:
             try:
                 self._built[key] = _build(self.adapter, guarded, fail_fast)
             except Exception as exc:  # whatever pydantic raises for an unknown kind of schema
-                kind = "documents with arrays" if guarded else "large documents"
-                message = "cannot build a validator of %s for %r"
-                _LOGGER.warning(message, kind, self.adapter, exc_info=exc)
+                kind = "arrays, which are rejected" if guarded else "large documents"
+                message = "no validator of %r for %s"
+                _LOGGER.warning(message, self.adapter, kind, exc_info=exc)
                 self._built[key] = None
         return self._built[key]
 

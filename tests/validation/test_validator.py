@@ -261,7 +261,7 @@ def test_types_without_a_guarded_validator_reject_arrays(caplog: pytest.LogCaptu
     value, errors = validator.validate([1, np.zeros(2)], ARRAYS)
     assert value is None
     assert [error["type"] for error in errors] == ["arrays_not_supported"]
-    assert "cannot build a validator of documents with arrays" in caplog.text
+    assert "for arrays, which are rejected" in caplog.text
     assert validator.validate([1, 2], NO_ARRAYS) == ([1, 2], [])
     _, errors = validator.validate(["x"] * 5000, LARGE._replace(holds_arrays=False))
     assert [error["type"] for error in errors] == ["too_many_errors"]
