@@ -149,7 +149,7 @@ class DocumentSerializer:
                 )
         except PydanticSerializationError as exc:
             if str(exc).endswith("RecursionError"):  # all that pydantic keeps of one
-                raise RecursionError("the object nests too deeply, or holds itself") from exc
+                raise RecursionError("the value nests too deeply or contains itself") from exc
             raise
         if not self.is_built:
             return _restore_arrays(document)
