@@ -67,8 +67,9 @@ def test_a_rejection_is_kept() -> None:
         assert to_rejection(error) is error
 
 
-def test_place_in_the_document() -> None:
-    error = DecodeError("refused")
+@pytest.mark.parametrize("kind", [DecodeError, EncodeError])
+def test_place_in_the_document(kind: type[CodecError]) -> None:
+    error = kind("refused")
     for key in ("b", 3, "a" * 50):
         error.within(key)
-    assert str(error) == str(to_rejection(error)) == f"refused (in {'a' * 40}[3].b)"
+    assert str(error) == str(to_rejection(error)) == f"refused (at $.{'a' * 40}[3].b)"

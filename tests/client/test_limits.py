@@ -152,7 +152,7 @@ def test_there_may_be_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr("binary_middleware.formats.msgpack._format.unpack_body", fail)
+    monkeypatch.setattr("binary_middleware.formats.msgpack._format.unpack", fail)
     with (
         serving_bytes(response()) as url,
         BinaryClient(url) as client,
