@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing
 from typing import Any, Final, TypeVar, Unpack
 
 from starlette.exceptions import HTTPException
@@ -104,10 +105,8 @@ def _with_guard(endpoint: Any) -> Any:
 
 
 def _guard(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that checks the request before it calls the endpoint."""
+    """Return a function of the same kind that checks the request before the endpoint runs."""
 
-    # FastAPI recognizes a generator through ``__wrapped__``, but calls a coroutine function by what
-    # it is itself.
     @functools.wraps(endpoint)
     def call(*args: Any, **kwargs: Any) -> Any:
         connection = kwargs.pop(PARAMETER, None)
@@ -117,14 +116,25 @@ def _guard(endpoint: Callable[..., Any]) -> Callable[..., Any]:
             _enforce(request.scope, endpoint_overrides(endpoint), request)
         return endpoint(*args, **kwargs)
 
-    if not inspect.iscoroutinefunction(endpoint):
-        return call
-
     @functools.wraps(endpoint)
     async def call_coroutine(*args: Any, **kwargs: Any) -> Any:
         return await call(*args, **kwargs)
 
-    return call_coroutine
+    @functools.wraps(endpoint)
+    def call_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        return (yield from call(*args, **kwargs))
+
+    @functools.wraps(endpoint)
+    async def call_async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        async with aclosing(call(*args, **kwargs)) as generator:
+            async for item in generator:
+                yield item
+
+    if inspect.iscoroutinefunction(endpoint):
+        return call_coroutine
+    if inspect.isgeneratorfunction(endpoint):
+        return call_generator
+    return call_async_generator if inspect.isasyncgenfunction(endpoint) else call
 
 
 def _guarded_dispatch(dispatch: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""Large bodies on a real uvicorn: what could go wrong with buffers that are not copied."""
+"""Large bodies over uvicorn, whose buffers are not copied."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def request(method: str, path: str, body: bytes = b"", length: int | None = None
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
-def read_answer(stream: Any) -> tuple[int, bytes]:
+def read_response(stream: Any) -> tuple[int, bytes]:
     status = int(stream.readline().split()[1])
     length = 0
     while (line := stream.readline()) not in (b"\r\n", b""):
@@ -91,13 +91,13 @@ def test_array_that_changes_while_it_is_sent(changing: Any, copied: bool) -> Non
         connection.makefile("rb") as stream,
     ):
         connection.sendall(request("GET", "/changing"))
-        connection.recv(1, socket.MSG_PEEK)  # the answer has begun; most of it waits for us
+        connection.recv(1, socket.MSG_PEEK)  # the response has begun; most of it waits
         changing += 1
-        status, body = read_answer(stream)
+        status, body = read_response(stream)
         assert status == 200
         array = unpackb(body)
         assert array.shape == (SIZE,)
-        assert array[0] == 0  # that slice had left
+        assert array[0] == 0  # that slice was sent
         # Slices are read as they are sent, unless the app asks for a copy.
         assert array[-1] == (0 if copied else 1)
 
@@ -113,7 +113,7 @@ def test_requests_at_once_do_not_mix(url: str) -> None:
         assert all(pool.map(one, range(24)))
 
 
-def test_client_that_goes_away_in_the_middle_of_an_answer(url: str) -> None:
+def test_client_that_goes_away_in_the_middle_of_a_response(url: str) -> None:
     for _ in range(3):
         with connect(url) as connection:
             connection.sendall(request("GET", "/changing"))
@@ -134,16 +134,17 @@ def test_what_follows_the_announced_body_is_the_next_request(url: str) -> None:
     body = packb({"array": array})
     with connect(url) as connection, connection.makefile("rb") as stream:
         connection.sendall(request("POST", "/scale", body) + request("GET", "/nowhere"))
-        status, answer = read_answer(stream)
+        status, packed = read_response(stream)
         assert status == 200
-        assert np.array_equal(unpackb(answer)["array"], array)
-        assert read_answer(stream)[0] == 404
+        assert np.array_equal(unpackb(packed)["array"], array)
+        assert read_response(stream)[0] == 404
 
 
 def test_body_that_is_longer_than_announced(url: str) -> None:
     body = packb({"array": np.arange(50_000.0)})
     with connect(url) as connection, connection.makefile("rb") as stream:
         connection.sendall(request("POST", "/scale", body, len(body) - 10))
-        # Ours, as the document is cut, or uvicorn's own, as what follows is no request.
-        assert read_answer(stream)[0] == 400
+        # By the middleware, as the document is truncated, or by uvicorn, as what follows is no
+        # request.
+        assert read_response(stream)[0] == 400
     assert_serves(url)

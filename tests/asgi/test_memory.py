@@ -1,4 +1,4 @@
-"""Large bodies are let go as soon as they are answered, without the garbage collector."""
+"""Large bodies are freed with their exchange, without the garbage collector."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Sample(BaseModel):
 
 @pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("pieces", [1, 5])
-def test_arrays_of_the_object_lane_are_let_go(pieces: int) -> None:
+def test_arrays_of_the_object_lane_are_freed(pieces: int) -> None:
     app = FastAPI()
     add_binary_mode(app)
     seen: list[weakref.ref[Any]] = []
@@ -55,7 +55,7 @@ def test_arrays_of_the_object_lane_are_let_go(pieces: int) -> None:
 
 
 @pytest.mark.usefixtures("no_collection")
-def test_exchanges_of_the_json_lane_are_let_go() -> None:
+def test_exchanges_of_the_json_lane_are_freed() -> None:
     seen: list[weakref.ref[Any]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,8 +72,8 @@ def test_exchanges_of_the_json_lane_are_let_go() -> None:
 @pytest.mark.parametrize(
     "body", [b"\xc1", b"\xa1\xff", b"\x91" * 2000, packb({"array": ARRAY})[:-1]]
 )
-def test_refused_bodies_are_let_go(body: bytes) -> None:
-    """The exception has a traceback, whose frames hold the body and the exchange."""
+def test_rejected_bodies_are_freed(body: bytes) -> None:
+    """The exception has a traceback, whose frames refer to the body and the exchange."""
     seen: list[weakref.ref[Any]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +88,7 @@ def test_refused_bodies_are_let_go(body: bytes) -> None:
 
 @pytest.mark.parametrize("mode", ["negotiate", "require"])
 @pytest.mark.parametrize("keep_memory", [True, False])
-def test_malloc_is_left_alone_if_asked(keep_memory: bool, mode: str) -> None:
+def test_malloc_keeps_memory_unless_told_otherwise(keep_memory: bool, mode: str) -> None:
     keep_freed_memory.cache_clear()
     app = FastAPI()
     add_binary_mode(app, keep_memory=keep_memory, mode=mode)
