@@ -7,30 +7,29 @@ long as to make them.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Lock
 from typing import ClassVar
 
 
-class _Pauses:
-    lock: ClassVar = Lock()
-    count: ClassVar = 0
-    was_enabled: ClassVar = False
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
+class collector_paused:  # noqa: N801  # used as a function; contextlib's decorator costs 2 µs more
     """Pause the collector for all threads, until the last of the contexts that overlap ends."""
-    with _Pauses.lock:
-        if not _Pauses.count:
-            _Pauses.was_enabled = gc.isenabled()
-            gc.disable()
-        _Pauses.count += 1
-    try:
-        yield
-    finally:
-        with _Pauses.lock:
-            _Pauses.count -= 1
-            if not _Pauses.count and _Pauses.was_enabled:
+
+    __slots__ = ()
+    _lock: ClassVar = Lock()
+    _count: ClassVar = 0
+    _was_enabled: ClassVar = False
+
+    def __enter__(self) -> None:
+        pauses = collector_paused
+        with pauses._lock:
+            if not pauses._count:
+                pauses._was_enabled = gc.isenabled()
+                gc.disable()
+            pauses._count += 1
+
+    def __exit__(self, *exc_info: object) -> None:
+        pauses = collector_paused
+        with pauses._lock:
+            pauses._count -= 1
+            if not pauses._count and pauses._was_enabled:
                 gc.enable()
