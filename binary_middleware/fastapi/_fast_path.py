@@ -38,7 +38,7 @@ from binary_middleware.fastapi._compat import (
     takes_nothing_but_one_body,
 )
 from binary_middleware.fastapi._response import ResponseFieldProxy, pack_document
-from binary_middleware.formats._collector import collector_paused
+from binary_middleware.formats._collector import CollectorPause
 
 DirectHandler = Callable[[Exchange, Request, Any, bool], Awaitable[Response]]
 
@@ -112,7 +112,7 @@ def direct_handler(route: Any, response_field_proxy: ResponseFieldProxy) -> Dire
             )
         if (exchange.request.size or 0) < _MANY_OBJECTS:
             return respond(exchange, content, solved, is_shown)
-        with collector_paused():
+        with CollectorPause():
             return respond(exchange, content, solved, is_shown)
 
     def respond(exchange: Exchange, content: Any, solved: Any, is_shown: bool) -> Response:

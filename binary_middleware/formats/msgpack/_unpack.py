@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from binary_middleware.errors import DecodeError
-from binary_middleware.formats._collector import collector_paused
+from binary_middleware.formats._collector import CollectorPause
 from binary_middleware.formats._long_text import LongText
 from binary_middleware.formats.base import MAX_DEPTH, Decoded, DocumentFacts, Limits, Relocation
 from binary_middleware.formats.msgpack._decoders import (
@@ -180,7 +180,7 @@ class _Reader(Restorer):
         self.relocations: list[Relocation] = []
 
     def read_document(self) -> Any:
-        with collector_paused() if len(self.view) >= PAUSE_THRESHOLD else nullcontext():
+        with CollectorPause() if len(self.view) >= PAUSE_THRESHOLD else nullcontext():
             try:
                 return self.read(self.view, 0, 0)
             except RecursionError as exc:
