@@ -37,61 +37,55 @@ class Serving(Recorder):
 
 def get(app: Any, method: str = "GET", path: str = "/openapi.json", **scope: Any) -> Answer:
     headers = scope.pop("headers", {})
-    wrapped = app if isinstance(app, BinaryMiddleware) else BinaryMiddleware(app, openapi_path=path)
-    return call(wrapped, headers=headers, method=method, path=path, **scope)
+    return call(wrapped(app), headers=headers, method=method, path=path, **scope)
 
 
+def wrapped(app: Any, **options: Any) -> BinaryMiddleware:
+    if isinstance(app, BinaryMiddleware):
+        return app
+    return BinaryMiddleware(app, openapi_path="/openapi.json", **options)
+
+
+TEXT = json.dumps(GIVEN).encode()
+LARGE = {"x-large": "x" * 300_000}
+
+
+@pytest.mark.parametrize(
+    ("app", "more"),
+    [
+        (Serving(content_length="7"), {}),
+        (Serving([TEXT[:10], TEXT[10:11], b"", TEXT[11:]]), {}),
+        (Serving(content_type="application/vnd.oai.openapi+json"), {}),
+        (Serving(gzip.compress(TEXT), content_encoding="gzip"), {}),
+        (Serving(json.dumps(GIVEN | LARGE).encode()), LARGE),
+    ],
+    ids=["whole", "chunked", "another type", "compressed", "large"],
+)
 @pytest.mark.parametrize("root_path", ["", "/api"])
-def test_document_is_completed_for_json_clients(root_path: str) -> None:
-    app = BinaryMiddleware(Serving(content_length="7"), openapi_path="/openapi.json")
-    response = get(app, path=f"{root_path}/openapi.json", root_path=root_path)
-    assert json.loads(response.body) == EXPECTED != GIVEN
+@pytest.mark.parametrize("accept", ["*/*", MSGPACK])
+def test_document_is_completed(app: Any, more: Any, root_path: str, accept: str) -> None:
+    path = f"{root_path}/openapi.json"
+    response = get(app, path=path, root_path=root_path, headers={"accept": accept})
+    is_json = accept == "*/*"
+    assert (json.loads if is_json else unpackb)(response.body) == EXPECTED | more
+    sent = app.headers["content-type"]
+    content_type = sent if is_json else sent.replace("+json", "+msgpack").replace(JSON, MSGPACK)
+    length = str(len(response.body))
     assert response.headers == {
-        "content-type": JSON,
-        "content-length": str(len(response.body)),
+        "content-type": content_type,
+        "content-length": length,
         "vary": "Accept",
     }
-
-
-def test_document_is_completed_for_binary_clients() -> None:
-    response = get(Serving(), headers={"accept": MSGPACK})
-    assert unpackb(response.body) == EXPECTED
-    assert response.headers["content-type"] == MSGPACK
-    assert response.headers["content-length"] == str(len(response.body))
+    assert (len(response.bodies) > 2) is bool(more)
 
 
 def test_options_of_the_middleware_hold() -> None:
     rules = [RouteRule("/echo", max_body_size=1, mode="off")]
-    app = BinaryMiddleware(Serving(), openapi_path="/openapi.json", rules=rules)
-    assert get(app).body == json.dumps(GIVEN).encode()
-
-
-def test_chunked_json_of_another_type() -> None:
-    text = json.dumps(GIVEN).encode()
-    app = Serving([text[:10], text[10:11], b"", text[11:]])
-    app.headers = {"content-type": "application/vnd.oai.openapi+json"}
-    response = get(app)
-    assert json.loads(response.body) == EXPECTED
-    assert response.headers["content-type"] == "application/vnd.oai.openapi+json"
-
-
-def test_compressed_document() -> None:
-    app = Serving(gzip.compress(json.dumps(GIVEN).encode()), content_encoding="gzip")
-    response = get(app)
-    assert json.loads(response.body) == EXPECTED
-    assert "content-encoding" not in response.headers
-
-
-def test_large_documents_are_sent_in_chunks() -> None:
-    large = {**GIVEN, "x-large": "x" * 300_000}
-    response = get(Serving(json.dumps(large).encode()))
-    assert len(response.bodies) > 2
-    assert response.headers["content-length"] == str(len(response.body))
-    assert json.loads(response.body) == {**EXPECTED, "x-large": "x" * 300_000}
+    assert get(wrapped(Serving(), rules=rules)).body == TEXT
 
 
 def test_document_is_completed_once() -> None:
-    app = BinaryMiddleware(Serving(), openapi_path="/openapi.json")
+    app = wrapped(Serving())
     assert get(app).bodies[0]["body"] is get(app).bodies[0]["body"]
 
 
@@ -99,7 +93,7 @@ def test_document_is_completed_once() -> None:
     ("method", "path"), [("POST", "/openapi.json"), ("GET", "/openapi.json/"), ("GET", "/other")]
 )
 def test_other_requests_are_unchanged(method: str, path: str) -> None:
-    app = BinaryMiddleware(Serving(), openapi_path="/openapi.json")
+    app = wrapped(Serving())
     response = get(app, method, path, headers={"if-none-match": '"v1"'})
     assert json.loads(response.body) == GIVEN
     assert app.app.app.request_headers == {"if-none-match": '"v1"'}  # type: ignore[attr-defined]
@@ -148,20 +142,15 @@ def test_responses_that_are_not_a_readable_document(status: int, headers: dict[s
     app.status, app.headers = status, headers
     response = get(app)
     assert response.status == status
-    assert response.body == json.dumps(GIVEN).encode()
+    assert response.body == TEXT
     assert response.headers == {**headers, "vary": "Accept"}
 
 
 def test_document_over_max_response_size() -> None:
-    text = json.dumps(GIVEN).encode()
-    app = BinaryMiddleware(
-        Serving([text[:100], text[100:200], text[200:]], content_length="9"),
-        openapi_path="/openapi.json",
-        max_response_size=150,
-    )
-    response = get(app)
-    assert response.body == text
-    assert [message["body"] for message in response.bodies] == [text[:200], text[200:]]
+    app = Serving([TEXT[:100], TEXT[100:200], TEXT[200:]], content_length="9")
+    response = get(wrapped(app, max_response_size=150))
+    assert response.body == TEXT
+    assert [message["body"] for message in response.bodies] == [TEXT[:200], TEXT[200:]]
     assert response.headers["content-length"] == "9"
 
 
@@ -186,10 +175,10 @@ def test_the_scope_shows_the_route() -> None:
 
     async def outside(scope: Any, receive: Any, send: Any) -> None:
         scopes.append(scope)
-        await wrapped(scope, receive, send)
+        await inner(scope, receive, send)
 
     routes = [Route("/openapi.json", endpoint)]
-    wrapped = BinaryMiddleware(Starlette(routes=routes), openapi_path="/openapi.json")
+    inner = wrapped(Starlette(routes=routes))
     TestClient(outside).get("/openapi.json")
     assert scopes[0]["endpoint"] is endpoint
     assert any(name == b"accept" for name, _ in scopes[0]["headers"])
@@ -199,12 +188,12 @@ def test_the_scope_shows_the_route() -> None:
 
 
 def test_entity_tags() -> None:
-    app = BinaryMiddleware(Serving(etag='"v1"'), openapi_path="/openapi.json")
+    app = wrapped(Serving(etag='"v1"'))
     in_json = get(app).headers["etag"]
     in_msgpack = get(app, headers={"accept": MSGPACK}).headers["etag"]
     assert in_json.startswith('"v1--openapi-')
     assert in_msgpack == f'{in_json[:-1]}--msgpack"'
-    required = BinaryMiddleware(Serving(etag='"v1"'), openapi_path="/openapi.json", mode="require")
+    required = wrapped(Serving(etag='"v1"'), mode="require")
     assert get(required, headers={"accept": JSON}).headers["etag"] not in (in_json, '"v1"')
 
 
@@ -213,15 +202,15 @@ def test_entity_tags() -> None:
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_if_none_match(accept: str, tag: str, method: str) -> None:
     app = Serving(etag=tag, cache_control="max-age=1", last_modified="x")
-    wrapped = BinaryMiddleware(app, openapi_path="/openapi.json")
-    own = get(wrapped, headers={"accept": accept}).headers["etag"]
+    served = wrapped(app)
+    own = get(served, headers={"accept": accept}).headers["etag"]
     for condition in (own, f'"other", {own}', "*"):
-        response = get(wrapped, method, headers={"accept": accept, "if-none-match": condition})
+        response = get(served, method, headers={"accept": accept, "if-none-match": condition})
         assert (response.status, response.body) == (304, b"")
         assert response.headers == {"etag": own, "cache-control": "max-age=1", "vary": "Accept"}
         assert "if-none-match" not in app.request_headers
     for condition in (tag, '"other"', "no tag"):
-        response = get(wrapped, method, headers={"accept": accept, "if-none-match": condition})
+        response = get(served, method, headers={"accept": accept, "if-none-match": condition})
         assert response.status == 200, condition
 
 
@@ -233,24 +222,21 @@ def test_conditions_on_the_document_of_the_app_are_dropped() -> None:
     assert json.loads(response.body) == EXPECTED
 
 
-def test_head_of_an_app_that_sends_the_body() -> None:
-    app = BinaryMiddleware(Serving(etag='"v1"'), openapi_path="/openapi.json")
+def test_head() -> None:
+    app = wrapped(Serving(etag='"v1"'))
     assert get(app, "HEAD").headers == get(app).headers
-
-
-def test_head_of_an_app_that_sends_no_body() -> None:
     app = Serving(b"", etag='"v1"', content_length="700", content_md5="x", cache_control="no-cache")
     response = get(app, "HEAD")
     assert response.headers == {"content-type": JSON, "cache-control": "no-cache", "vary": "Accept"}
     assert response.body == b""
 
 
-# Settings.
+# Options.
 
 
 @pytest.mark.parametrize("accept", [JSON, "text/html", MSGPACK])
 def test_document_is_exempt_from_require(accept: str) -> None:
-    app = BinaryMiddleware(Serving(), openapi_path="/openapi.json", mode="require")
+    app = wrapped(Serving(), mode="require")
     response = get(app, headers={"accept": accept})
     assert response.status == 200
     assert response.headers["content-type"] == (MSGPACK if accept == MSGPACK else JSON)
@@ -258,7 +244,7 @@ def test_document_is_exempt_from_require(accept: str) -> None:
 
 
 def test_document_of_an_app_that_is_off() -> None:
-    app = BinaryMiddleware(Serving(), openapi_path="/openapi.json", mode="off")
+    app = wrapped(Serving(), mode="off")
     response = get(app)
     assert json.loads(response.body) == GIVEN
     assert "vary" not in response.headers
@@ -300,13 +286,13 @@ def test_other_messages_pass() -> None:
     assert json.loads(response.body) == EXPECTED
 
 
-def test_lifespan_and_websockets_pass() -> None:
-    types: list[str] = []
+@pytest.mark.parametrize("kind", ["lifespan", "websocket"])
+def test_other_scopes_pass(kind: str) -> None:
+    seen: list[Any] = []
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        types.append(scope["type"])
+    async def app(*args: Any) -> None:
+        seen.extend(args)
 
-    wrapped = BinaryMiddleware(app, openapi_path="/openapi.json")
-    for kind in ("lifespan", "websocket"):
-        anyio.run(wrapped, {"type": kind, "path": "/openapi.json"}, None, None)
-    assert types == ["lifespan", "websocket"]
+    scope = {"type": kind, "path": "/openapi.json"}
+    anyio.run(wrapped(app), scope, None, None)
+    assert seen == [scope, None, None]

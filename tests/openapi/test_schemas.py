@@ -91,13 +91,6 @@ def test_bytes(schema: Any, objects: Any, request_: Any, response: Any) -> None:
         assert binary(schema, conversion) == (wanted, {}), conversion
 
 
-def test_bytes_in_openapi_30() -> None:
-    assert binary(FASTAPI_BYTES, version="3.0.3") == (RAW_30, {})
-    nullable = {"type": "string", "format": "byte", "nullable": True, "description": "d"}
-    expected = {**RAW_30, "nullable": True, "description": "d"}
-    assert binary(nullable, "request", version="3.0.3") == (expected, {})
-
-
 @pytest.mark.parametrize("conversion", ["objects", "request", "response"])
 def test_arrays(conversion: str) -> None:
     found, added = binary(ARRAY, conversion)
@@ -117,30 +110,67 @@ def test_arrays(conversion: str) -> None:
     }
 
 
-def test_annotations_of_arrays_are_kept() -> None:
-    annotations = {"title": "Samples", "description": "of a sound", "readOnly": True}
-    assert binary(ARRAY | annotations)[0] == BINARY_ARRAY | annotations
-    assert binary(ARRAY | annotations, version="3.0.3")[0] == {
-        "allOf": [BINARY_ARRAY],
-        **annotations,
-    }
-    assert binary(ARRAY, version="3.0.3")[0] == BINARY_ARRAY
-    nullable = ARRAY | {"type": ["object", "null"]}
-    assert binary(nullable)[0] == {"anyOf": [BINARY_ARRAY, {"type": "null"}]}
+NULLABLE_30 = {"nullable": True, "description": "d"}
+ANNOTATIONS = {"title": "Samples", "description": "of a sound", "readOnly": True}
+SHAPE = {"shape": {"minItems": 2, "maxItems": 2}}
+NARROWER = {**SHAPE, "dtype": {"const": "uint8"}}
+NULL = {"type": "null"}
+
+
+def narrowed(properties: Any) -> Any:
+    return {**ARRAY, "properties": {**ARRAY["properties"], **properties}}
+
+
+@pytest.mark.parametrize(
+    ("version", "schema", "expected"),
+    [
+        ("3.0.3", FASTAPI_BYTES, RAW_30),
+        ("3.0.3", {**FASTAPI_BYTES, **NULLABLE_30}, {**RAW_30, **NULLABLE_30}),
+        ("3.1.0", ARRAY | ANNOTATIONS, BINARY_ARRAY | ANNOTATIONS),
+        ("3.0.3", ARRAY | ANNOTATIONS, {"allOf": [BINARY_ARRAY], **ANNOTATIONS}),
+        ("3.0.3", ARRAY, BINARY_ARRAY),
+        ("3.1.0", ARRAY | {"type": ["object", "null"]}, {"anyOf": [BINARY_ARRAY, NULL]}),
+        ("3.1.0", narrowed(NARROWER), {**BINARY_ARRAY, "properties": NARROWER}),
+        ("3.0.3", narrowed(NARROWER), {"allOf": [BINARY_ARRAY], "properties": NARROWER}),
+        ("3.1.0", narrowed(SHAPE), {**BINARY_ARRAY, "properties": SHAPE}),
+        # Raw bytes have no type and match every branch, so ``oneOf`` would never match.
+        ("3.1.0", {"oneOf": [NULL, FASTAPI_BYTES]}, {"anyOf": [NULL, RAW]}),
+        ("3.0.3", {"oneOf": [NULL, FASTAPI_BYTES]}, {"oneOf": [NULL, RAW_30]}),
+        ("3.1.0", {"oneOf": [NULL, ARRAY]}, {"oneOf": [NULL, BINARY_ARRAY]}),
+        # Names and values are not schemas.
+        (
+            "3.1.0",
+            {"properties": {"items": {"items": BASE64}}, "propertyNames": BASE64, "const": BASE64},
+            {"properties": {"items": {"items": RAW}}, "propertyNames": BASE64, "const": BASE64},
+        ),
+        ("3.1.0", {"items": BASE64, "enum": [BASE64]}, {"items": RAW, "enum": [BASE64]}),
+        # Defaults and examples with text in them are for JSON.
+        (
+            "3.1.0",
+            {"items": BASE64, "default": {"raw": "eA=="}, "examples": [{"raw": "eA=="}]},
+            {"items": RAW},
+        ),
+        (
+            "3.1.0",
+            {"items": BASE64, "default": [], "examples": [[], None]},
+            {"items": RAW, "default": [], "examples": [[], None]},
+        ),
+        (
+            "3.1.0",
+            {"properties": {"raw": BASE64, "names": {"default": ["kept"]}}},
+            {"properties": {"raw": RAW, "names": {"default": ["kept"]}}},
+        ),
+    ],
+)
+def test_counterparts(version: str, schema: Any, expected: Any) -> None:
+    assert binary(schema, version=version)[0] == expected
+
+
+def test_bytes_and_arrays_of_openapi_30() -> None:
+    byte = {"type": "string", "format": "byte"}
+    assert binary(byte, "request", version="3.0.3") == (RAW_30, {})
     added = binary(ARRAY, version="3.0.3")[1]
     assert added["BinaryArray"]["properties"]["data"]["format"] == "binary"
-
-
-def test_narrower_arrays() -> None:
-    narrower = {"shape": {"minItems": 2, "maxItems": 2}, "dtype": {"const": "uint8"}}
-    schema = {**ARRAY, "properties": {**ARRAY["properties"], **narrower}}
-    assert binary(schema)[0] == {**BINARY_ARRAY, "properties": narrower}
-    assert binary(schema, version="3.0.3")[0] == {
-        "allOf": [BINARY_ARRAY],
-        "properties": narrower,
-    }
-    schema = {**ARRAY, "properties": {**ARRAY["properties"], "shape": narrower["shape"]}}
-    assert binary(schema)[0] == {**BINARY_ARRAY, "properties": {"shape": narrower["shape"]}}
 
 
 def test_objects_that_look_like_arrays() -> None:
@@ -176,39 +206,6 @@ def test_schemas_within_schemas(around: Any) -> None:
     assert binary(around(FASTAPI_BYTES)) == (around(RAW), {})
     assert binary(around(ARRAY))[0] == around(BINARY_ARRAY)
     assert binary(around({"type": "integer"})) == (around({"type": "integer"}), {})
-
-
-def test_names_and_values_are_not_schemas() -> None:
-    schema = {
-        "properties": {"items": {"type": "array", "items": FASTAPI_BYTES}},
-        "propertyNames": FASTAPI_BYTES,
-        "const": FASTAPI_BYTES,
-        "enum": [FASTAPI_BYTES],
-    }
-    expected = {**schema, "properties": {"items": {"type": "array", "items": RAW}}}
-    assert binary(schema) == (expected, {})
-
-
-def test_one_of_with_bytes_is_any_of() -> None:
-    """Raw bytes have no type and match every branch, so ``oneOf`` would never match."""
-    schema = {"oneOf": [{"type": "null"}, FASTAPI_BYTES]}
-    assert binary(schema)[0] == {"anyOf": [{"type": "null"}, RAW]}
-    assert binary(schema, version="3.0.3")[0] == {"oneOf": [{"type": "null"}, RAW_30]}
-    assert binary({"oneOf": [{"type": "null"}, ARRAY]})[0] == {
-        "oneOf": [{"type": "null"}, BINARY_ARRAY]
-    }
-
-
-def test_defaults_and_examples_in_json_are_omitted() -> None:
-    item = {
-        "properties": {"raw": FASTAPI_BYTES, "names": {"type": "array", "default": ["kept"]}},
-        "default": {"raw": "eA=="},
-        "examples": [{"raw": "eA=="}],
-    }
-    expected = {"properties": {"raw": RAW, "names": {"type": "array", "default": ["kept"]}}}
-    assert binary(item)[0] == expected
-    empty = {"items": FASTAPI_BYTES, "default": [], "examples": [[], None]}
-    assert binary(empty)[0] == {**empty, "items": RAW}
 
 
 # -- components -----------------------------------------------------------------------------------

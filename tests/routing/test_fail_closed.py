@@ -71,15 +71,6 @@ def starlette_function(options: dict[str, Any]) -> Any:
     return endpoint
 
 
-def starlette_sync_function(options: dict[str, Any]) -> Any:
-    @binary_options(**options)
-    def endpoint(request: Request) -> Response:
-        ran.append(None)
-        return JSONResponse({"got": 1})
-
-    return endpoint
-
-
 def starlette_class(options: dict[str, Any]) -> Any:
     @binary_options(**options)
     class Endpoint(HTTPEndpoint):
@@ -254,35 +245,52 @@ def test_outcomes_without_an_obstacle() -> None:
     }
 
 
+MAKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "FastAPI": fastapi_endpoint,
+    "BinaryRoute": fastapi_endpoint,
+    "function": starlette_function,
+    "class": starlette_class,
+    "method": starlette_method,
+}
+
+
+def unwrapped(
+    make: Callable[[dict[str, Any]], Any], options: dict[str, Any], *, is_binary: bool = False
+) -> Any:
+    """Return an app without any middleware of this package."""
+    endpoint = make(options)
+    if make is not fastapi_endpoint:
+        methods = {} if isinstance(endpoint, type) else {"methods": METHODS}
+        return Starlette(routes=[Route("/e", endpoint, **methods)])
+    app = FastAPI()
+    router = APIRouter(**({"route_class": BinaryRoute} if is_binary else {}))  # type: ignore[arg-type]
+    router.add_api_route("/e", endpoint, methods=METHODS)
+    app.include_router(router)
+    return app
+
+
 # -- checks by the endpoint itself -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [starlette_function, starlette_class, starlette_method])
+@pytest.mark.parametrize(
+    "make", [fastapi_endpoint, starlette_function, starlette_class, starlette_method]
+)
 def test_require_without_any_middleware(make: Any) -> None:
-    endpoint = make(REQUIRE)
-    methods = {} if isinstance(endpoint, type) else {"methods": METHODS}
-    client = TestClient(Starlette(routes=[Route("/e", endpoint, **methods)]))
+    client = TestClient(unwrapped(make, REQUIRE))
     ran.clear()
-    assert client.post("/e", json=1).status_code == 415
-    assert client.get("/e").status_code == 406
-    assert client.get("/e", headers=WANTS_MSGPACK).status_code == 406
-    assert not ran
-
-
-def test_require_without_any_middleware_in_fastapi() -> None:
-    app = FastAPI()
-    app.add_api_route("/e", fastapi_endpoint(REQUIRE), methods=METHODS)
-    ran.clear()
-    response = TestClient(app).post("/e", json=1)
+    response = client.post("/e", json=1)
     assert response.status_code == 415
-    assert "send application/msgpack" in response.json()["detail"]
-    response = TestClient(app).get("/e", headers=WANTS_MSGPACK)
-    assert response.status_code == 406
-    assert "no BinaryMiddleware" in response.json()["detail"]
+    assert "send application/msgpack" in response.text
+    for headers in ({}, WANTS_MSGPACK):
+        response = client.get("/e", headers=headers)
+        assert response.status_code == 406
+    assert "no BinaryMiddleware" in response.text
     assert not ran
-    app = FastAPI()
-    app.add_api_route("/e", fastapi_endpoint({"max_body_size": 1}), methods=METHODS)
-    assert TestClient(app).post("/e", json=1000).status_code == 200
+
+
+def test_limits_without_any_middleware() -> None:
+    client = TestClient(unwrapped(fastapi_endpoint, {"max_body_size": 1}))
+    assert client.post("/e", json=1000).status_code == 200
 
 
 @pytest.mark.parametrize("body", ["announced", "chunked"])
@@ -346,26 +354,11 @@ READ_BEFORE: list[tuple[dict[str, Any], bytes, dict[str, str], int]] = [
 
 
 @pytest.mark.parametrize(("options", "body", "headers", "status"), READ_BEFORE)
-@pytest.mark.parametrize("kind", ["FastAPI", "BinaryRoute", "function", "class", "method"])
+@pytest.mark.parametrize("kind", MAKERS)
 def test_options_hold_after_the_body_was_read(
     kind: str, options: dict[str, Any], body: bytes, headers: dict[str, str], status: int
 ) -> None:
-    app: Any
-    if kind in ("FastAPI", "BinaryRoute"):
-        app = FastAPI()
-        route_class = {"route_class": BinaryRoute} if kind == "BinaryRoute" else {}
-        router = APIRouter(**route_class)  # type: ignore[arg-type]  # one of its arguments
-        router.add_api_route("/e", fastapi_endpoint(options), methods=METHODS)
-        app.include_router(router)
-    else:
-        makers = {
-            "function": starlette_function,
-            "class": starlette_class,
-            "method": starlette_method,
-        }
-        endpoint = makers[kind](options)
-        methods = {} if isinstance(endpoint, type) else {"methods": METHODS}
-        app = Starlette(routes=[Route("/e", endpoint, **methods)])
+    app = unwrapped(MAKERS[kind], options, is_binary=kind == "BinaryRoute")
     client = TestClient(BinaryMiddleware(reading(app)))
     ran.clear()
     response = client.post("/e", content=body, headers={**MSGPACK, **headers})
