@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from binary_middleware._asgi.exchange import SCOPE_KEY, Exchange
 from binary_middleware._asgi.passthrough import PASSTHROUGH_KEY, Passthrough
+from binary_middleware._compat import forget_headers, set_receive
 from binary_middleware._http.negotiation import plan_for
 from binary_middleware.errors import NotAcceptable
 from binary_middleware.options import (
@@ -172,11 +173,12 @@ def _enforce(scope: Scope, overrides: Overrides, reader: Any) -> None:
             error = holder.adopt(options, scope)
             if error is not None:
                 raise error
-            vars(reader).pop("_headers", None)  # Starlette's view of the headers before
+            forget_headers(reader)
             exchange = holder.exchange if isinstance(holder, Passthrough) else None
-            if exchange is not None:  # a new one, from which the body is to be read
-                name = "_receive" if isinstance(reader, Request) else "receive"
-                setattr(reader, name, exchange.receive)
+            if exchange is not None and isinstance(reader, Request):
+                set_receive(reader, exchange.receive)
+            elif exchange is not None:
+                reader.receive = exchange.receive
             return
     _reject_without_middleware(scope, overrides)
 

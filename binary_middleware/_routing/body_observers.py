@@ -14,11 +14,12 @@ from functools import cached_property, partial
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
-import starlette.routing
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import BaseRoute, Host, Mount, Router
 from starlette.types import ASGIApp
+
+from binary_middleware._compat import APP_CODE, handler_of_app, included_routes
 
 Observers = tuple[str, ...]
 """The names of layers that may read bodies, the outermost first."""
@@ -97,6 +98,9 @@ class BodyObservers:
         """Each endpoint that can be inspected, by its id and by that of its route."""
         found: dict[int, _Endpoint] = {}
         for each in self._inside(self._app, (), frozenset()):
+            if each.route is None:  # unless it is the target of another middleware
+                found.setdefault(id(each.endpoint), each)
+                continue
             for target in (each.endpoint, each.route):
                 other = found.get(id(target))  # with several routes, or mounts
                 found[id(target)] = each if other is None else each.merged_with(other)
@@ -132,15 +136,16 @@ class BodyObservers:
                 yield _Endpoint(app.observers.target, app, names, False)
             names += self._name_of(type(app), getattr(app, "dispatch_func", None))
             yield from self._inside(app.app, names, above)
+        else:  # an endpoint without a route
+            yield _Endpoint(app, None, names, False)
 
     def _routes(self, router: Any, names: Observers, above: frozenset[int]) -> Iterator[_Endpoint]:
         for route in router.routes:
-            included = getattr(route, "effective_route_contexts", None)
+            included = included_routes(route)
             if included is None:
                 yield from self._route(route, names, above)
                 continue
-            for context in included():  # a router that a FastAPI app includes
-                original = context.original_route
+            for context, original in included:
                 if getattr(context, "starlette_route", None) is not None:
                     yield from self._route(context.starlette_route, names, above)
                 else:
@@ -212,23 +217,10 @@ def _patched(thing: Any, *methods: str) -> Iterator[str]:
             yield f"{method} that was set on a {type(thing).__qualname__}"
 
 
-async def _probe(request: Any) -> Any: ...
-
-
-# Not documented by Starlette. Where it is absent, the endpoints of plain routes count as wrapped.
-_request_response: Any = getattr(starlette.routing, "request_response", None)
-_ENDPOINT_APP_CODE: Final = (
-    None if _request_response is None else _request_response(_probe).__code__
-)
-
-
 def _serves(route: Any, app: Any) -> bool:
     """Return whether ``app`` is the endpoint of a route as Starlette adapts it, unwrapped."""
     endpoint = route.endpoint
     if app is endpoint:
         return True  # a class, or an ASGI app
-    if type(app) is not FunctionType or app.__code__ is not _ENDPOINT_APP_CODE:
-        return False
-    called = dict(zip(app.__code__.co_freevars, app.__closure__ or (), strict=True))
-    inner: Any = called["f"].cell_contents if "f" in called else None
-    return inner is endpoint or (type(inner) is partial and inner.args == (endpoint,))
+    handler = handler_of_app(app, APP_CODE)
+    return handler is endpoint or (type(handler) is partial and handler.args == (endpoint,))

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from starlette.routing import BaseRoute, Host, Match, Mount, WebSocketRoute
 from starlette.types import ASGIApp, Scope
 
+from binary_middleware._compat import included_routes
 from binary_middleware._routing.paths import PathPattern, path_in_app, with_head
 from binary_middleware._routing.rules import RouteRule
 from binary_middleware.options import (
@@ -294,10 +295,10 @@ _HANDLERS: Final = ("get", "head", "post", "put", "patch", "delete", "options", 
 
 
 def _entries(route: Any) -> Iterator[_Entry]:
-    included = getattr(route, "effective_route_contexts", None)
-    if included is not None:  # a router that a FastAPI app includes
-        for context in included():
-            yield from _entries_of_endpoint(context, context.original_route)
+    included = included_routes(route)
+    if included is not None:
+        for context, original in included:
+            yield from _entries_of_endpoint(context, original)
     elif isinstance(route, Mount):
         yield _Entry(route.path, None, _Routes(route.app), is_mount=True)
     elif isinstance(route, Host):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final, Unpack
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, APIRouter
 from starlette.types import ASGIApp
 
 from binary_middleware._routing.resolver import Resolver
 from binary_middleware._routing.rules import RouteRule
-from binary_middleware.fastapi._compat import adoptable_contexts
+from binary_middleware.fastapi._adoption import adopt_routes, json_lane_reasons
 from binary_middleware.fastapi._openapi import complete_with
-from binary_middleware.fastapi._route import BinaryRoute, adopt
 from binary_middleware.middleware import BinaryMiddleware
 from binary_middleware.options import OptionsDict, make_overrides
 
@@ -27,26 +25,26 @@ def add_binary_mode(
     body_agnostic: Iterable[Any] = (),
     **options: Unpack[OptionsDict],
 ) -> None:
-    """Give a FastAPI app a binary mode: middleware, the object lane, media types in OpenAPI.
+    """Give a FastAPI app a binary mode: the middleware, object lanes, and media types in OpenAPI.
 
-    Can be called before or after the routes are added, but before the app starts. Routes stay the
-    objects that they are, with all that was set on them; those that cannot exchange objects safely
-    exchange JSON text, and the log says which and why. Routers are shared: another app that
+    Call it before or after the routes are added, but before the app starts. Routes remain the
+    objects that they are, with whatever was set on them; those that cannot safely exchange objects
+    exchange JSON text, and the log names them with the reason. Routers are shared: another app that
     includes the same router serves its routes in binary mode, too. The OpenAPI document and its
     pages are served to JSON clients under ``mode="require"`` as well.
 
     Args:
-        app: the app.
-        rules: as for ``BinaryMiddleware``.
-        keep_memory: as for ``BinaryMiddleware``.
-        body_agnostic: as for ``BinaryMiddleware``.
-        options: as for ``BinaryMiddleware``.
+        app: The app.
+        rules: As for ``BinaryMiddleware``.
+        keep_memory: As for ``BinaryMiddleware``.
+        body_agnostic: As for ``BinaryMiddleware``.
+        options: As for ``BinaryMiddleware``.
 
     Raises:
-        ValueError: an option is unknown or wrong.
+        ValueError: An option is unknown or invalid.
     """
     rules = tuple(rules)
-    # What is wrong fails here, not when the app starts.
+    # Invalid options fail here, not when the app starts.
     _AppMiddleware.make_resolver(app.router, enabled=app, rules=rules, **options)
     app.add_middleware(
         _AppMiddleware,
@@ -56,12 +54,12 @@ def add_binary_mode(
         body_agnostic=tuple(body_agnostic),
         **options,
     )
-    _use_binary_routes(app.router)
+    adopt_routes(app.router)
     _complete_document(app)
 
 
 class _AppMiddleware(BinaryMiddleware):
-    """The middleware of an app, made when the app starts and all of its routes are there."""
+    """The middleware of an app. It is made when the app starts, with all of its routes."""
 
     def __init__(
         self,
@@ -74,9 +72,9 @@ class _AppMiddleware(BinaryMiddleware):
         body_agnostic: tuple[Any, ...],
         **options: Unpack[OptionsDict],
     ) -> None:
-        _use_binary_routes(enabled.router)
-        _report_json_lane(enabled.router)
-        _complete_document(enabled)  # the user may have set a function of their own meanwhile
+        adopt_routes(enabled.router)
+        _report_json_lane(enabled)
+        _complete_document(enabled)  # the user may have replaced app.openapi since
         super().__init__(
             app, rules=rules, keep_memory=keep_memory, body_agnostic=body_agnostic, **options
         )
@@ -96,7 +94,9 @@ class _AppMiddleware(BinaryMiddleware):
         **options: Unpack[OptionsDict],
     ) -> Resolver:
         if openapi_path is not None:
-            raise ValueError("openapi_path is for other apps: enable knows the document of its own")
+            raise ValueError(
+                "openapi_path is for other apps; add_binary_mode finds the document itself"
+            )
         last_rules = []
         if enabled is not None and options.get("mode") == "require":
             last_rules = _documentation_rules(enabled)
@@ -105,55 +105,20 @@ class _AppMiddleware(BinaryMiddleware):
 
 def _complete_document(app: FastAPI) -> None:
     def prepare() -> None:
-        if app.middleware_stack is None:  # as it will be when the app starts
-            _use_binary_routes(app.router)
+        if app.middleware_stack is None:  # later, the routes are adopted already
+            adopt_routes(app.router)
 
     complete_with(app, prepare)
 
 
 def _documentation_rules(app: FastAPI) -> list[RouteRule]:
-    """Rules for the OpenAPI document and its pages: browsers read them in every mode."""
+    """Return rules for the OpenAPI document and its pages, which browsers read in every mode."""
     urls = (app.openapi_url, app.docs_url, app.swagger_ui_oauth2_redirect_url, app.redoc_url)
     return [RouteRule(url, mode="negotiate") for url in urls if url]
 
 
-def _use_binary_routes(router: APIRouter) -> None:
-    """Have all routes of a router, and of those that it includes, exchange objects."""
-    routes: dict[int, tuple[APIRoute, list[Any]]] = {}
-    for route, owner in _owners(router):
-        routes.setdefault(id(route), (route, []))[1].append(owner)
-    for route, owners in routes.values():
-        adopt(route, owners)
-
-
-def _owners(router: APIRouter) -> Iterator[tuple[APIRoute, Any]]:
-    """Yield each route, with each of those who hold an app that serves it."""
-    router.route_class = _binary_class(router.route_class)
-    for route in router.routes:
-        included = getattr(route, "original_router", None)
-        if included is not None:
-            yield from _owners(included)
-            for context in adoptable_contexts(route):
-                yield context.original_route, context
-        elif isinstance(route, APIRoute):
-            yield route, route
-
-
-def _binary_class(route_class: type[APIRoute]) -> type[APIRoute]:
-    if issubclass(route_class, BinaryRoute):
-        return route_class
-    if route_class is APIRoute:
-        return BinaryRoute
-    return type(route_class.__name__, (route_class, BinaryRoute), {})
-
-
-def _report_json_lane(router: APIRouter) -> None:
-    """Log which routes of an app that starts stay on the JSON lane."""
-    reasons = {
-        f"{route.path} ({reason})": None
-        for route, owner in _owners(router)
-        if (reason := getattr(owner, "json_lane_reason", None)) is not None
-    }
+def _report_json_lane(app: FastAPI) -> None:
+    reasons = json_lane_reasons(app.router)
     if reasons:
         _LOGGER.warning("these routes exchange JSON text: %s", "; ".join(reasons))
 

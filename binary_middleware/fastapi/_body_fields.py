@@ -1,8 +1,8 @@
-"""Body parameters that validate what a msgpack body was decoded to.
+"""Body parameters that validate decoded documents.
 
-FastAPI's handler for binary requests is built on a copy of the route's dependants, whose body
-fields know which request they validate for: a document with arrays, or a large one, is not
-validated as JSON is (see ``validation``).
+FastAPI's handler for binary requests is built on a copy of the route's dependants. The body fields
+of the copy look up the exchange that they validate for: a document that holds arrays, or a large
+one, is validated as the JSON for it would be.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar, Token
 from copy import copy
 from functools import lru_cache
-from typing import Any, Final, overload
+from typing import Any, Final
 
-from fastapi.dependencies.models import Dependant
-
-from binary_middleware._asgi.exchange import Exchange
 from binary_middleware._validation.validator import DocumentValidator
-from binary_middleware.fastapi._compat import type_adapter
+from binary_middleware.fastapi._compat import validating_adapter
 from binary_middleware.formats.base import DocumentFacts
+from binary_middleware.lane import Exchange
 
 _current: Final[ContextVar[Exchange | None]] = ContextVar(
     "binary_middleware_exchange", default=None
@@ -29,10 +27,10 @@ _current: Final[ContextVar[Exchange | None]] = ContextVar(
 
 
 def set_current_exchange(exchange: Exchange | None) -> Token[Exchange | None]:
-    """Note whose decoded body FastAPI validates.
+    """Set the exchange whose decoded body FastAPI validates.
 
-    Each handler does, ``None`` where the body is not its exchange's, so that a call of another
-    route sees its own.
+    Each handler sets its own, ``None`` if its body is not decoded: an endpoint may call another
+    route.
     """
     return _current.set(exchange)
 
@@ -49,20 +47,20 @@ def current_exchange() -> Exchange | None:
 
 @lru_cache(maxsize=4096)
 def binary_field(field: Any) -> Any:
-    """Return a copy of a body field that validates decoded documents; one for each field.
+    """Return a copy of a body field that validates decoded documents; one per field.
 
-    Its ``validate`` serves FastAPI; ``validate_document(value, facts, loc=...)`` those who know
-    the document. Without a decoded document, it validates as the original does.
+    Its ``validate`` is for FastAPI, and without a decoded document does what the original does.
+    Its ``validate_document`` is for callers that have the document.
     """
     bound = copy(field)
     kind: Any = type(field)
-    bound.__class__ = _binary_class(kind)
-    bound.document_validator = DocumentValidator(type_adapter(field), from_attributes=True)
+    bound.__class__ = _binary_field_class(kind)
+    bound.document_validator = DocumentValidator(validating_adapter(field), from_attributes=True)
     return bound
 
 
 @lru_cache(maxsize=16)
-def _binary_class(kind: Any) -> Any:
+def _binary_field_class(kind: Any) -> Any:
     def validate(
         self: Any, value: Any, values: Any = None, *, loc: tuple[Any, ...] = ()
     ) -> tuple[Any, list[Any]]:
@@ -84,37 +82,33 @@ def _binary_class(kind: Any) -> Any:
     return type(kind.__name__, (kind,), {**methods, "__hash__": kind.__hash__})
 
 
-def with_binary_fields(dependant: Dependant) -> Dependant:
-    """Return a copy of a dependant whose body fields, and those further in, are binary ones.
+def with_binary_fields(dependant: Any) -> Any:
+    """Return a copy of a dependant in which all body fields, at any depth, are binary ones.
 
-    Dependencies that are added to the original later on are in the copy as well.
+    The copy includes dependencies that are added to the original later.
     """
     bound = copy(dependant)
     bound.body_params = [binary_field(field) for field in dependant.body_params]
-    bound.dependencies = _Dependencies(dependant.dependencies)  # type: ignore[assignment]
+    bound.dependencies = _Dependencies(dependant.dependencies)
     return bound
 
 
-class _Dependencies(Sequence[Dependant]):
-    """Dependencies as they are at the time, with binary fields where there are body fields."""
+class _Dependencies(Sequence[Any]):
+    """A view of a list of dependencies, in which body fields are binary ones."""
 
-    def __init__(self, dependencies: Sequence[Dependant]) -> None:
+    def __init__(self, dependencies: Sequence[Any]) -> None:
         self._dependencies = dependencies
 
     def __len__(self) -> int:
         return len(self._dependencies)
 
-    @overload
-    def __getitem__(self, index: int) -> Dependant: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Dependant]: ...
     def __getitem__(self, index: Any) -> Any:
         return list(self)[index]
 
-    def __iter__(self) -> Iterator[Dependant]:
+    def __iter__(self) -> Iterator[Any]:
         for dependant in self._dependencies:
             yield with_binary_fields(dependant) if _has_body_fields(dependant) else dependant
 
 
-def _has_body_fields(dependant: Dependant) -> bool:
+def _has_body_fields(dependant: Any) -> bool:
     return bool(dependant.body_params) or any(map(_has_body_fields, dependant.dependencies))

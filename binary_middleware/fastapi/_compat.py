@@ -1,66 +1,114 @@
-"""What we use of FastAPI that it does not document, all in one place.
+"""Access to undocumented FastAPI internals.
 
-Each name is looked up so that its absence costs speed, not correctness.
+Nothing else in the package relies on a name that FastAPI does not document. If a version of
+FastAPI lacks one of these, or defines it otherwise, FastAPI's own handlers serve what the fast path
+would, or routes take the JSON lane instead of the object lane; nothing else changes.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from functools import partial
+from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
-from types import FunctionType, MethodType
 from typing import Annotated, Any, Final
 
-import fastapi.routing
+import fastapi
 import numpy as np
-from fastapi.dependencies import models, utils
-from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Scope
 
 from binary_middleware._asgi.endpoint_guard import PARAMETER
+from binary_middleware._compat import (
+    MAX_BODY_SIZE_SCOPE_KEY,
+    app_code,
+    handler_of_app,
+)
 
-MAX_BODY_SIZE_SCOPE_KEY: Final = "starlette.max_body_size"
-"""Where Starlette 1.1 and newer note in a scope that a limit of bodies is in force."""
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(f"fastapi.{name}")
+    except ImportError:
+        return None
+
+
+_routing: Final = _module("routing")
+_dependencies: Final = _module("dependencies.models")
+_solving: Final = _module("dependencies.utils")
+
+
+def _has_all(value: Any, names: tuple[str, ...]) -> bool:
+    return all(hasattr(value, name) for name in names)
+
+
+# Settings of a route.
+
+_LANE_SETTINGS: Final = (
+    "body_field",
+    "dependant",
+    "is_json_stream",
+    "is_sse_stream",
+    "response_class",
+    "response_field",
+)
+_DEPENDANT: Final = ("body_params", "call", "dependencies")
+_FIELD: Final = ("field_info", "serialize_json", "validate")
+
+
+def supports_objects(settings: Any) -> bool:
+    """Whether a route has all the attributes that the object lane reads and replaces."""
+    if not (_has_all(settings, _LANE_SETTINGS) and _has_all(settings.dependant, _DEPENDANT)):
+        return False
+    declared = (settings.body_field, settings.response_field, *settings.dependant.body_params)
+    return all(field is None or _has_all(field, _FIELD) for field in declared)
 
 
 def effective_route(route: APIRoute) -> Any:
-    """What FastAPI's ``get_route_handler`` reads its settings from.
+    """Return the object from which FastAPI's ``get_route_handler`` reads the settings of a route.
 
-    For a router that was included, FastAPI 0.137 and newer keep them in a context, which only
-    this variable names. Without it, or without this route in it, they are the route's own.
+    For a router that is included, FastAPI 0.137 and newer keep them in a context that only this
+    variable names. Otherwise they are attributes of the route.
     """
-    variable = getattr(fastapi.routing, "_effective_route_context_var", None)
+    variable = getattr(_routing, "_effective_route_context_var", None)
     context = variable.get() if variable is not None else None
-    if context is not None and context.original_route is route:
+    if context is not None and getattr(context, "original_route", None) is route:
         return context
     return route
 
 
 def knows_effective_routes() -> bool:
-    """Whether :func:`effective_route` can tell that a router was included.
+    """Whether :func:`effective_route` detects that a router is included.
 
-    If not, the route itself does not tell what the inclusion adds: dependencies above all.
+    If not, a route lacks whatever the inclusion adds to it, such as dependencies.
     """
-    return hasattr(fastapi.routing, "_effective_route_context_var")
+    return hasattr(_routing, "_effective_route_context_var")
+
+
+def included_router(route: Any) -> Any:
+    """Return the router that FastAPI 0.137 and newer keep as one route, ``None`` for others."""
+    return getattr(route, "original_router", None)
 
 
 def adoptable_contexts(included: Any) -> Iterator[Any]:
-    """Yield what FastAPI has made so far of the routes of an included router.
+    """Yield the contexts that FastAPI has made so far for the routes of an included router.
 
-    FastAPI 0.137 and newer make it when it is first asked for, from the routes as they are then.
+    FastAPI 0.137 and newer make them on first use, from the routes as they are then.
     """
+    if not knows_effective_routes():
+        return
     for candidate in getattr(included, "_effective_candidates", ()):
         if hasattr(candidate, "_effective_candidates"):
             yield from adoptable_contexts(candidate)
-        elif isinstance(candidate.original_route, APIRoute):
+        elif isinstance(getattr(candidate, "original_route", None), APIRoute):
             yield candidate
 
 
@@ -69,13 +117,13 @@ def effective(route: APIRoute, owner: Any) -> Iterator[None]:
     """Have ``route.get_route_handler()`` read its settings from ``owner``.
 
     Args:
-        route: the route.
-        owner: the route itself, or a context of an app that includes it.
+        route: The route.
+        owner: The route itself, or one of the :func:`adoptable_contexts`.
     """
     if owner is route:
         yield
         return
-    variable = fastapi.routing._effective_route_context_var
+    variable = _routing._effective_route_context_var
     token = variable.set(owner)
     try:
         yield
@@ -83,34 +131,60 @@ def effective(route: APIRoute, owner: Any) -> Iterator[None]:
         variable.reset(token)
 
 
-async def _probe(request: Any) -> Any: ...
+_DefaultPlaceholder: Final = getattr(_module("datastructures"), "DefaultPlaceholder", None)
 
 
-_request_response: Any = getattr(fastapi.routing, "request_response", None)
-try:
-    _REQUEST_RESPONSE: Any = _request_response(_probe).__code__
-except (AttributeError, TypeError):
-    _REQUEST_RESPONSE = None
-_HANDLER: Final = "f"
-"""The name by which the app of a route knows its handler."""
+def default_response_class(settings: Any) -> type[Response] | None:
+    """Return the response class of a route, ``None`` if the app named it explicitly."""
+    declared = settings.response_class
+    if _DefaultPlaceholder is None or not isinstance(declared, _DefaultPlaceholder):
+        return None
+    default: type[Response] = declared.value
+    return default
+
+
+def streams(settings: Any) -> bool:
+    """Whether the endpoint is a generator of JSON lines or events."""
+    return bool(settings.is_json_stream or settings.is_sse_stream)
+
+
+_Form: Final = getattr(_module("params"), "Form", object)
+
+
+def reads_json(settings: Any) -> bool:
+    """Whether a route declares a body that is not a form."""
+    field = settings.body_field
+    return field is not None and not isinstance(field.field_info, _Form)
+
+
+def type_adapter(field: Any) -> TypeAdapter[Any] | None:
+    """Return the adapter of a ``ModelField``, ``None`` if FastAPI keeps it elsewhere."""
+    adapter = getattr(field, "_type_adapter", None)
+    return adapter if isinstance(adapter, TypeAdapter) else None
+
+
+def validating_adapter(field: Any) -> TypeAdapter[Any]:
+    """Return the adapter that a ``ModelField`` validates with, or one like it."""
+    adapter = type_adapter(field)
+    if adapter is None:
+        return TypeAdapter(Annotated[field.field_info.annotation, field.field_info])
+    return adapter
+
+
+# Handlers and their apps.
+
+_request_response: Final = getattr(_routing, "request_response", None)
+_APP_CODE: Final = app_code(_request_response)
+_get_route_handler: Final = APIRoute.get_route_handler
 
 
 def handler_of(app: Any) -> Any:
-    """Return the handler for which FastAPI made the app of a route.
-
-    ``None`` if the app is anything else, something around such an app above all. This goes by
-    identity: what proxies an app can forge its type for ``isinstance`` and its attributes, but not
-    for ``type``.
-    """
-    app = _within_limits(app)[-1]
-    if type(app) is not FunctionType or app.__code__ is not _REQUEST_RESPONSE:
-        return None
-    cells = dict(zip(app.__code__.co_freevars, app.__closure__ or (), strict=True))
-    return cells[_HANDLER].cell_contents if _HANDLER in cells else None
+    """Return the handler inside an app that FastAPI made for a route, ``None`` for other apps."""
+    return handler_of_app(_inside_limits(app)[-1], _APP_CODE)
 
 
-def _within_limits(app: Any) -> list[Any]:
-    """An app, and what is within the limits of bodies that FastAPI puts around it."""
+def _inside_limits(app: Any) -> list[Any]:
+    """Return an app and those inside it, down to the one that FastAPI's body limits surround."""
     apps = [app]
     while f"{type(app).__module__}.{type(app).__qualname__}" in _BODY_LIMITS:
         app = app.app
@@ -127,137 +201,170 @@ _BODY_LIMITS: Final = frozenset(
 
 
 def set_handler(owner: Any, handler: Any) -> None:
-    """Put an app for another handler in the place of the app that :func:`handler_of` knows.
+    """Replace the app from which :func:`handler_of` reads the handler.
 
     Args:
-        owner: the route, or a context of an app that includes it.
-        handler: takes a request and returns a response.
+        owner: The route, or one of the :func:`adoptable_contexts`.
+        handler: A function that takes a request and returns a response.
     """
-    apps = _within_limits(owner.app)
+    apps = _inside_limits(owner.app)
     holder = apps[-2] if len(apps) > 1 else owner
-    holder.app = _request_response(handler)
+    holder.app = _routing.request_response(handler)
 
 
-def are_same(one: Any, other: Any, same: Mapping[int, object], depth: int = 8) -> bool:
-    """Return whether two handlers are of the same code, and hold the same.
+def is_default_handler(get_route_handler: Any) -> bool:
+    """Whether this bound method is FastAPI's own, not one of another class or an integration."""
+    return getattr(get_route_handler, "__func__", None) is _get_route_handler
 
-    Args:
-        one: a handler, or what one holds.
-        other: the other one.
-        same: what counts as the same as the objects with these ids.
-        depth: how many functions inside each other are compared.
-    """
-    if one is other or same.get(id(other), other) is one:
-        return True
-    kind = type(one)
-    if kind is not type(other) or not depth:
-        return False
-    if kind in (bool, int, str):
-        return bool(one == other)
-    parts = _PARTS.get(kind)
-    if parts is None or (kind is FunctionType and one.__code__ is not other.__code__):
-        return False
-    mine, its = parts(one), parts(other)
-    return len(mine) == len(its) and all(
-        are_same(part, counterpart, same, depth - (kind is FunctionType))
-        for part, counterpart in zip(mine, its, strict=True)
+
+# What the fast path replaces.
+
+RESPONSE_MODEL_DEFAULTS: Final = {
+    "include": None,
+    "exclude": None,
+    "by_alias": True,
+    "exclude_unset": False,
+    "exclude_defaults": False,
+    "exclude_none": False,
+}
+"""The ``response_model_...`` settings of a route by default."""
+
+_FAST_PATH_SETTINGS: Final = (
+    *("_embed_body_fields", "dependency_overrides_provider", "status_code"),
+    *(f"response_model_{name}" for name in RESPONSE_MODEL_DEFAULTS),
+)
+_HANDLER_ARGUMENTS: Final = frozenset(
+    {
+        *(*_LANE_SETTINGS, *_FAST_PATH_SETTINGS),
+        *("embed_body_fields", "form_limits", "stream_item_field", "strict_content_type"),
+    }
+)
+_SOLVER_ARGUMENTS: Final = frozenset(
+    {
+        *("async_exit_stack", "body", "dependant", "dependency_overrides_provider"),
+        *("embed_body_fields", "request"),
+    }
+)
+_SOLVED: Final = frozenset({"background_tasks", "errors", "response", "values"})
+_EXIT_STACK: Final = "fastapi_inner_astack"
+
+
+def _functions() -> tuple[Any, ...]:
+    """Return the functions of FastAPI that integrations are known to replace."""
+    return (
+        _routing.get_request_handler,
+        _routing.solve_dependencies,
+        _routing.run_endpoint_function,
+        _routing.serialize_response,
     )
 
 
-_PARTS: Final[dict[type, Callable[[Any], Sequence[Any]]]] = {
-    FunctionType: lambda one: [
-        one.__defaults__,
-        one.__kwdefaults__,
-        vars(one),
-        *map(_held, one.__closure__ or ()),
-    ],
-    MethodType: lambda one: (one.__self__, one.__func__),
-    partial: lambda one: (one.func, one.args, one.keywords),
-    tuple: lambda one: one,
-    dict: lambda one: [part for pair in one.items() for part in pair],
-}
+def _are_as_expected(functions: tuple[Any, ...]) -> bool:
+    """Whether these functions are FastAPI's own, without unexpected settings or arguments."""
+    package = str(Path(fastapi.__file__).parent)
+    every = (*functions, APIRoute.get_route_handler)
+    arguments = signature(functions[1]).parameters
+    required = {name for name, one in arguments.items() if one.default is Parameter.empty}
+    return (
+        all(function.__code__.co_filename.startswith(package) for function in every)
+        and signature(functions[0]).parameters.keys() <= _HANDLER_ARGUMENTS
+        and required <= _SOLVER_ARGUMENTS <= arguments.keys()
+        and {field.name for field in fields(_solving.SolvedDependency)} >= _SOLVED
+    )
 
 
-def is_within(handler: Any, codes: Collection[Any], depth: int = 8) -> bool:
-    """Return whether a handler is of one of these codes, or holds one that is.
+NO_BODY: Any = None
+"""The value by which FastAPI's handler represents an absent body."""
 
-    Args:
-        handler: what takes a request.
-        codes: of functions.
-        depth: how many functions inside each other are looked at.
+_FUNCTIONS: tuple[Any, ...] = ()
+_IS_AS_EXPECTED = False
+try:
+    _FUNCTIONS = _functions()
+    _IS_AS_EXPECTED = _are_as_expected(_FUNCTIONS)
+    NO_BODY = signature(_FUNCTIONS[1]).parameters["body"].default
+except (AttributeError, KeyError, TypeError):
+    pass
+
+
+def supports_fast_path(settings: Any) -> bool:
+    """Whether FastAPI and a route have all that the fast path relies on, and nothing unexpected."""
+    return (
+        _IS_AS_EXPECTED
+        and knows_effective_routes()
+        and _has_all(settings, _FAST_PATH_SETTINGS)
+        and is_coroutine(settings.dependant) is not None
+    )
+
+
+_telemetry: Final[Callable[[], Any]] = getattr(
+    _module("telemetry"), "get_telemetry_data", lambda: None
+)
+
+
+def can_use_fast_path(request: Request) -> bool:
+    """Whether FastAPI's handler would do no more for this request than the fast path does.
+
+    It would if a limit on the body is in force; if FastAPI's telemetry is on; or if an integration
+    has replaced one of its functions.
     """
-    kind = type(handler)
-    if kind is FunctionType and handler.__code__ in codes:
-        return True
-    if kind not in (FunctionType, MethodType, partial) or not depth:
-        return False
-    return any(is_within(part, codes, depth - 1) for part in _PARTS[kind](handler))
+    scope = request.scope
+    return (
+        MAX_BODY_SIZE_SCOPE_KEY not in scope
+        and _EXIT_STACK in scope
+        and _telemetry() is None
+        and _functions() == _FUNCTIONS
+    )
 
 
-def _held(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # of a variable that has no value
-        return None
-
-
-def takes_nothing_but_one_body(route: Any) -> bool:
-    """Whether the endpoint of a route has a body parameter that is not embedded, and no other.
-
-    No dependencies either, and nothing that a newer FastAPI might add: a ``Dependant`` with a
-    field that we do not know, and that is set, is not equal to an empty one.
-    """
-    dependant = route.dependant
-    if len(dependant.body_params) != 1 or route.body_field is not dependant.body_params[0]:
-        return False
-    own: dict[str, Any] = {"call": None, "path": None, "scope": None, "body_params": []}
-    if dependant.http_connection_param_name == PARAMETER:
-        own["http_connection_param_name"] = (
-            None  # the route has enforced what the endpoint's guard would
-        )
-    return bool(replace(dependant, **own) == Dependant())
-
-
-def is_coroutine(dependant: Dependant) -> bool | None:
-    """Whether FastAPI awaits this endpoint, or has a thread call it; ``None`` if unknown."""
-    is_coroutine_callable = getattr(models, "_is_coroutine_callable", None)
+def is_coroutine(dependant: Any) -> bool | None:
+    """Whether FastAPI awaits an endpoint or calls it in a thread, ``None`` if unknown."""
+    is_coroutine_callable = getattr(_dependencies, "_is_coroutine_callable", None)
     if is_coroutine_callable is not None:
         return bool(is_coroutine_callable(dependant.call))
     return getattr(dependant, "is_coroutine_callable", None)  # before FastAPI 0.138
 
 
-def type_adapter(field: Any) -> TypeAdapter[Any]:
-    """The adapter that a field of FastAPI validates with, or one like it."""
-    adapter = getattr(field, "_type_adapter", None)
-    if isinstance(adapter, TypeAdapter):
-        return adapter
-    return TypeAdapter(Annotated[field.field_info.annotation, field.field_info])
+def has_only_body(settings: Any) -> bool:
+    """Whether the only input of an endpoint is one body parameter that is not embedded.
+
+    The comparison with an empty ``Dependant`` includes fields that a newer FastAPI may add.
+    """
+    dependant = settings.dependant
+    if len(dependant.body_params) != 1 or settings.body_field is not dependant.body_params[0]:
+        return False
+    own: dict[str, Any] = {"call": None, "path": None, "scope": None, "body_params": []}
+    if getattr(dependant, "http_connection_param_name", None) == PARAMETER:
+        # The route has enforced the options of the endpoint already.
+        own["http_connection_param_name"] = None
+    try:
+        return bool(replace(dependant, **own) == type(dependant)())
+    except TypeError:
+        return False
 
 
 Solve = Callable[[Request, Any], Awaitable[Any]]
 
 
-def dependency_solver(route: Any, dependant: Dependant) -> Solve:
-    """What resolves the dependencies and parameters of a route, from a request and its body.
+def dependency_solver(settings: Any, dependant: Any) -> Solve:
+    """Return a function that resolves the dependencies and parameters of a route.
 
-    ``NO_BODY`` stands for a body that is not there. The result has the attributes ``values``,
+    It takes a request and its body, or ``NO_BODY``. Its result has the attributes ``values``,
     ``errors``, ``response`` and ``background_tasks``.
 
     Args:
-        route: the route.
-        dependant: that of the route, or a copy of it.
+        settings: The :func:`effective_route`.
+        dependant: Its dependant, or a copy.
     """
-    overrides = route.dependency_overrides_provider
-    embed_body_fields = route._embed_body_fields
+    overrides = settings.dependency_overrides_provider
+    embed_body_fields = settings._embed_body_fields
 
     def solve(request: Request, body: Any) -> Awaitable[Any]:
-        routing: Any = fastapi.routing
-        solved: Awaitable[Any] = routing.solve_dependencies(
+        solved: Awaitable[Any] = _routing.solve_dependencies(
             request=request,
             dependant=dependant,
             body=body,
             dependency_overrides_provider=overrides,
-            async_exit_stack=request.scope["fastapi_inner_astack"],
+            async_exit_stack=request.scope[_EXIT_STACK],
             embed_body_fields=embed_body_fields,
         )
         return solved
@@ -265,112 +372,52 @@ def dependency_solver(route: Any, dependant: Dependant) -> Solve:
     return solve
 
 
-def _handlers() -> tuple[Any, ...]:
-    routing: Any = fastapi.routing
-    return (
-        routing.get_request_handler,
-        routing.solve_dependencies,
-        routing.run_endpoint_function,
-        routing.serialize_response,
-    )
+def _is_body_allowed(status_code: int) -> bool:
+    return status_code >= 200 and status_code not in (204, 205, 304)
 
 
-def _are_fastapis_own(handlers: tuple[Any, ...]) -> bool:
-    package = str(Path(fastapi.__file__).parent)
-    return all(handler.__code__.co_filename.startswith(package) for handler in handlers)
-
-
-_HANDLER_SETTINGS: Final = frozenset(
-    {
-        "body_field",
-        "dependant",
-        "dependency_overrides_provider",
-        "embed_body_fields",
-        "form_limits",
-        "is_json_stream",
-        "response_class",
-        "response_field",
-        "response_model_by_alias",
-        "response_model_exclude",
-        "response_model_exclude_defaults",
-        "response_model_exclude_none",
-        "response_model_exclude_unset",
-        "response_model_include",
-        "status_code",
-        "stream_item_field",
-        "strict_content_type",
-    }
+is_body_allowed: Final[Callable[[int], bool]] = getattr(
+    _module("utils"), "is_body_allowed_for_status_code", _is_body_allowed
 )
-_SOLVER_ARGUMENTS: Final = frozenset(
-    {
-        "async_exit_stack",
-        "body",
-        "dependant",
-        "dependency_overrides_provider",
-        "embed_body_fields",
-        "request",
-    }
-)
-_SOLVED: Final = frozenset({"background_tasks", "errors", "response", "values"})
+"""Whether FastAPI sends a body with a status code."""
 
 
-def _are_as_known(routing: Any) -> bool:
-    """Whether FastAPI's handler has no setting, and its solver no argument, that is new to us."""
-    arguments = signature(routing.solve_dependencies).parameters
-    required = {name for name, one in arguments.items() if one.default is Parameter.empty}
-    solved = {field.name for field in fields(utils.SolvedDependency)}
-    return (
-        signature(routing.get_request_handler).parameters.keys() <= _HANDLER_SETTINGS
-        and required <= _SOLVER_ARGUMENTS <= arguments.keys()
-        and solved >= _SOLVED
-    )
+# Errors.
+
+_ACCEPTS_CONTEXT: Final = "endpoint_ctx" in signature(RequestValidationError).parameters
 
 
-NO_BODY: Any = None
-"""What FastAPI's handler has in the place of a body that is not there."""
-
-try:
-    _OWN_HANDLERS: tuple[Any, ...] = _handlers()
-    _IS_AS_KNOWN = _are_fastapis_own(
-        (*_OWN_HANDLERS, APIRoute.get_route_handler)
-    ) and _are_as_known(fastapi.routing)
-    NO_BODY = signature(_OWN_HANDLERS[1]).parameters["body"].default
-except (AttributeError, KeyError, TypeError):
-    _IS_AS_KNOWN = False
-_OWN_GET_ROUTE_HANDLER: Final = APIRoute.get_route_handler
+def error_context(settings: Any, scope: Scope) -> dict[str, Any]:
+    """Return the arguments of a validation error that name the endpoint."""
+    if not _ACCEPTS_CONTEXT:
+        return {}
+    dependant = settings.dependant
+    extract = getattr(_routing, "_extract_endpoint_context", None)
+    context = extract(dependant.call) if extract is not None else {}
+    mount_path = scope.get("root_path", "").rstrip("/")
+    path = f"{scope['method']} {mount_path}{getattr(dependant, 'path', None) or ''}"
+    return {"endpoint_ctx": {**context, "path": path}}
 
 
-def is_default_handler(get_route_handler: Any) -> bool:
-    """Whether this bound method is FastAPI's own, not one of another class or an integration."""
-    return getattr(get_route_handler, "__func__", None) is _OWN_GET_ROUTE_HANDLER
+def with_errors(
+    exc: RequestValidationError, errors: list[Any], body: Any
+) -> RequestValidationError:
+    """Return ``exc`` with other errors and another body; where that is not possible, a new one."""
+    if not hasattr(exc, "_errors"):
+        return RequestValidationError(errors, body=body)
+    exc._errors = errors
+    exc.body = body
+    return exc
 
 
-_telemetry: Callable[[], Any]
-try:
-    from fastapi.telemetry import get_telemetry_data as _telemetry
-except ImportError:  # an older FastAPI, without telemetry of its own
+def unserializable_part(exc: BaseException) -> str | None:
+    """Return the kind of value that FastAPI failed to write as JSON: bytes, or an array.
 
-    def _telemetry() -> None:
-        return None
-
-
-def is_instrumented() -> bool:
-    """Whether somebody may watch what FastAPI's handler does with the current request.
-
-    FastAPI's own telemetry does, and integrations that put functions of their own in the place of
-    FastAPI's.
-    """
-    return not _IS_AS_KNOWN or _telemetry() is not None or _handlers() != _OWN_HANDLERS
-
-
-def unwritten_in_json(exc: BaseException) -> str | None:
-    """Return what FastAPI could not write as JSON: bytes that are not UTF-8, or an array.
-
-    pydantic and ``jsonable_encoder`` tell so in different ways. ``None`` if ``exc`` is about
-    anything else; what an endpoint itself raises is not meant.
+    pydantic and ``jsonable_encoder`` report them in different ways. ``None`` if ``exc`` is about
+    anything else, or if the endpoint raised it.
     """
     frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
-    serialize = getattr(getattr(fastapi.routing, "serialize_response", None), "__code__", None)
+    serialize = getattr(getattr(_routing, "serialize_response", None), "__code__", None)
     if all(frame.f_code is not serialize for frame in frames):
         return None
     message = str(exc) if isinstance(exc, PydanticSerializationError) else ""
@@ -380,11 +427,3 @@ def unwritten_in_json(exc: BaseException) -> str | None:
     if "<class 'numpy." in message or isinstance(encoded, (np.ndarray, np.generic, complex)):
         return "an array, or a number that only numpy and Python have"
     return None
-
-
-def endpoint_context(route: Any, scope: Scope) -> Any:
-    """Where an endpoint is defined, for the text of validation errors."""
-    extract = getattr(fastapi.routing, "_extract_endpoint_context", None)
-    context = extract(route.dependant.call) if extract is not None else {}
-    mount_path = scope.get("root_path", "").rstrip("/")
-    return {**context, "path": f"{scope['method']} {mount_path}{route.dependant.path}"}

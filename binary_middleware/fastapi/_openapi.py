@@ -7,45 +7,47 @@ from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.datastructures import DefaultPlaceholder
 
 from binary_middleware._routing.resolver import Resolver
+from binary_middleware.fastapi._compat import default_response_class
 from binary_middleware.fastapi._route import BinaryRoute
 from binary_middleware.openapi import BinaryOperation, OperationOf, add_binary_media_types
 from binary_middleware.openapi._options import options_of
 
 
 def complete_openapi(app: FastAPI) -> None:
-    """Make ``app.openapi()`` tell of binary mode, for an app without ``add_binary_mode``.
+    """Add binary media types to the OpenAPI document of an app without ``add_binary_mode``.
 
-    That is an app with routers whose routes are ``BinaryRoute``s, or with ``BinaryMiddleware``
-    among its middleware. Can be called at any time; an ``app.openapi`` of one's own must be set
-    before.
+    Such an app has routers with ``BinaryRoute``, or ``BinaryMiddleware`` among its middleware. Call
+    it at any time, but after replacing ``app.openapi``.
+
+    Args:
+        app: The app.
     """
     complete_with(app, lambda: None)
 
 
 def complete_with(app: FastAPI, prepare: Callable[[], None]) -> None:
-    """Put a :class:`CompletedDocument` in the place of ``app.openapi``, unless it is one already.
+    """Replace ``app.openapi`` with a :class:`CompletedDocument`, unless it is one already.
 
     Args:
-        app: the app.
-        prepare: called before a document is made.
+        app: The app.
+        prepare: Called before a document is made.
     """
     if not isinstance(app.openapi, CompletedDocument):
         app.openapi = CompletedDocument(app, app.openapi, prepare)  # type: ignore[method-assign]
 
 
 class CompletedDocument:
-    """What ``app.openapi()`` was, with the document completed.
+    """The ``openapi`` function of an app, with the document completed.
 
-    The complete document takes the place of the one that FastAPI keeps in ``app.openapi_schema``,
-    so that it is completed once, and changes that somebody makes there are seen.
+    The completed document replaces the one that FastAPI caches in ``app.openapi_schema``:
+    therefore it is completed once, and changes to it are kept.
 
     Args:
-        app: the app.
-        make: makes its document: FastAPI's own method or a function of the user's.
-        prepare: called before.
+        app: The app.
+        make: Makes its document: FastAPI's method, or a function of the user.
+        prepare: Called before a document is made.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class CompletedDocument:
             return document
         completed = add_binary_media_types(document, _operations_of(self._app, document))
         if completed == document:
-            completed = document  # another one of these has completed it
+            completed = document  # completed by another instance
         if self._app.openapi_schema is document:
             self._app.openapi_schema = completed
         self._completed = completed
@@ -78,10 +80,10 @@ def _operations_of(app: FastAPI, document: Mapping[str, Any]) -> OperationOf:
         options = options_of(resolver, document, template, method, found)
         is_binary = found is not None and isinstance(found.original, BinaryRoute)
         if found is None or not is_binary or getattr(found.route, "json_lane_reason", None):
-            # On the JSON lane, if there is a middleware that makes one.
+            # The JSON lane, if there is a middleware.
             return BinaryOperation(options if resolver.has_inner else replace(options, mode="off"))
         route = found.route
-        has_default_class = isinstance(route.response_class, DefaultPlaceholder)
+        has_default_class = default_response_class(route) is not None
         return BinaryOperation(
             options,
             reads_objects=route.body_field is not None,

@@ -1,62 +1,92 @@
-"""The request of a route: objects instead of JSON text."""
+"""The request of a route, with objects instead of JSON text."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from fastapi.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
-from binary_middleware._asgi.exchange import Exchange
+from binary_middleware._compat import has_receive, set_receive
 from binary_middleware.fastapi._compat import NO_BODY
-from binary_middleware.starlette._request import BinaryRequest, TextRequest, take_body
+from binary_middleware.lane import Exchange, claim_body, document_of_text, read_document
 
 
-class RouteRequest(BinaryRequest):
-    """What FastAPI's handler reads from: it asks for ``body()`` first, to see if there is one.
+class BinaryRequest(Request):
+    """A request whose binary body is claimed.
 
-    That first call, until ``json()`` is called, is answered with one byte that stands for all:
-    the bytes themselves would cost a copy, and are thrown away.
+    ``json()`` returns the decoded document, with bytes and arrays. ``body()`` and ``stream()``
+    return the bytes that the client sent; after ``json()``, provided that no array in the document
+    was changed.
+
+    Before ``json()``, FastAPI's handler calls ``body()``, only to see whether there is a body. That
+    call returns one byte, because the bytes themselves would cost a copy.
     """
 
-    _only_whether_there_is_one = True
+    exchange: Exchange
+    _is_probing = True
+    _bytes: bytes | None = None
 
     async def body(self) -> bytes:
-        if self._only_whether_there_is_one:
-            await self.read()
-            return b"\xc1" if len(self.exchange.body) else b""
-        return await super().body()
+        if self._bytes is None:
+            await self._read()
+            if self._is_probing:
+                return b"\xc1" if len(self.exchange.body) else b""
+            self._bytes = self.exchange.body.received()
+        return self._bytes
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        yield await self.body()
+        yield b""
 
     async def json(self) -> Any:
-        self._only_whether_there_is_one = False
-        return await super().json()
+        self._is_probing = False
+        await self._read()
+        return self.exchange.value()
+
+    async def _read(self) -> None:
+        if not await self.exchange.read(self.receive):
+            raise ClientDisconnect
 
     async def document(self) -> Any:
-        """The decoded body, ``NO_BODY`` if it is empty, as FastAPI's handler asks for it.
+        """Return the decoded body, ``NO_BODY`` if it is empty, as FastAPI's handler reads it.
 
         Raises:
-            HTTPException: what FastAPI makes of a body that cannot be read or decoded.
+            HTTPException: The body cannot be read or decoded.
         """
-        exchange = self.exchange
+        self._is_probing = False
         try:
-            await self.read()
-            if not len(exchange.body):
-                return NO_BODY
-            self._only_whether_there_is_one = False
-            return exchange.value()
+            return await read_document(self.exchange, self.receive, default=NO_BODY)
         except HTTPException:
             raise
         except Exception as exc:
             raise HTTPException(400, "There was an error parsing the body") from exc
 
 
-class _Classes(NamedTuple):
-    """The classes that stand for an app's own class of requests."""
+class TextRequest(Request):
+    """A request whose binary body is read as JSON text, which middleware may have seen or changed.
 
-    taken: type[Request] | None
-    """For a body that was taken; ``None`` if the app's class reads bodies in a way of its own."""
+    ``json()`` returns the document that the client sent, unless the text was changed.
+    """
+
+    exchange: Exchange
+
+    async def json(self) -> Any:
+        document = document_of_text(self.exchange, await self.body(), default=_CHANGED)
+        return await super().json() if document is _CHANGED else document
+
+
+_CHANGED: Final = object()
+
+
+class _Classes(NamedTuple):
+    """The classes that replace an app's own class of requests."""
+
+    claimed: type[Request] | None
+    """For a claimed body; ``None`` if the app's class overrides how a body is read."""
     text: type[Request]
     """For a body that is read as JSON text."""
 
@@ -64,46 +94,48 @@ class _Classes(NamedTuple):
 @lru_cache(maxsize=256)
 def _request_classes(kind: type[Request]) -> _Classes:
     if kind is Request:
-        return _Classes(RouteRequest, TextRequest)
-    taken, text = (type(kind.__name__, (kind, read), {}) for read in (RouteRequest, TextRequest))
-    own_way = any(getattr(kind, name) is not getattr(Request, name) for name in _READERS)
-    return _Classes(None if own_way else taken, text)
+        return _Classes(BinaryRequest, TextRequest)
+    binary, text = (type(kind.__name__, (kind, each), {}) for each in (BinaryRequest, TextRequest))
+    overrides = any(getattr(kind, name) is not getattr(Request, name) for name in _READERS)
+    return _Classes(None if overrides else binary, text)
 
 
 _READERS: Final = ("body", "json", "stream", "receive")
 
 
-def take(exchange: Exchange, request: Request) -> Request:
-    """Return the request with its msgpack body taken as it is; ``request`` if it has none.
+def claim_request(exchange: Exchange, request: Request) -> Request:
+    """Return a request for a binary body, or ``request`` itself if its body is not binary.
 
-    Where somebody may have looked at the body, or the app's class of requests reads it in its own
-    way, it is read as JSON text that stands for it.
+    It is a :class:`BinaryRequest`, or a :class:`TextRequest` if middleware may look at the body or
+    if the app's class of requests overrides how a body is read.
     """
     if exchange.plan.request is None:
         return request
     classes = _request_classes(type(request))
-    is_taken = classes.taken is not None and take_body(exchange, request.receive)
-    request_class: Any = classes.taken if is_taken else classes.text
-    taken: Request = request_class.__new__(request_class)  # the app's may have an ``__init__``
-    vars(taken).update(vars(request), exchange=exchange)
-    exchange.compares_text = not is_taken
-    if is_taken:
-        request._receive = _as_text(exchange, request.receive)
-    return taken
+    receive, kind = request.receive, classes.text
+    if classes.claimed is None or not has_receive(request):
+        exchange.compares_text = True
+    elif claim_body(exchange, receive):
+        kind = classes.claimed
+    claimed: Request = kind.__new__(kind)  # the app's class may have an ``__init__``
+    vars(claimed).update(vars(request), exchange=exchange)
+    if kind is classes.claimed:
+        set_receive(request, _as_text(exchange, receive))
+    return claimed
 
 
 def _as_text(exchange: Exchange, receive: Receive) -> Receive:
-    """The channel for those who read the request after its body was taken, as JSON text.
+    """Return the channel for whoever reads a request after its body was claimed, as JSON text.
 
-    These are exception handlers, and what the app wraps around the handler of its routes.
+    Those are exception handlers, and whatever the app wraps around the handlers of its routes.
     """
-    was_sent = False
+    is_sent = False
 
     async def receive_text() -> Message:
-        nonlocal was_sent
-        if was_sent:
+        nonlocal is_sent
+        if is_sent:
             return await receive()
-        was_sent = True
+        is_sent = True
         if not await exchange.read(receive):
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": exchange.text(), "more_body": False}

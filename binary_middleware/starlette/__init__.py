@@ -1,4 +1,4 @@
-"""The object lane for Starlette: ``read_body`` of a request, answer with ``NegotiatedResponse``."""
+"""The object lane for Starlette: ``read_body`` and ``NegotiatedResponse``."""
 
 from binary_middleware.starlette._request import InvalidBody, read_body
 from binary_middleware.starlette._response import NegotiatedResponse

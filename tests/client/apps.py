@@ -186,9 +186,9 @@ async def _filled(request: Request) -> Response:
 
 def _zeros(size: int) -> Response:
     from binary_middleware.formats.msgpack import pack_buffers
-    from binary_middleware.starlette._response import BinaryResponse
+    from binary_middleware.starlette._response import BuffersResponse
 
-    return BinaryResponse(pack_buffers(np.zeros(size, np.uint8)), "application/msgpack")
+    return BuffersResponse(pack_buffers(np.zeros(size, np.uint8)), "application/msgpack")
 
 
 large_app = Starlette(routes=[Route("/", _filled, methods=["POST"])])

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 from fastapi import FastAPI
 from httpx2 import Response
@@ -12,7 +11,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binary_middleware import packb, unpackb
-from binary_middleware.fastapi import _route as route
+from binary_middleware.fastapi import _handlers as handlers
 from binary_middleware.fastapi import add_binary_mode
 from tests.asgi_app import MSGPACK
 
@@ -23,7 +22,12 @@ def enabled(endpoint: Callable[..., Any], *, path: str = "/", **settings: Any) -
     """A client of an enabled app with this one endpoint, which takes POST and GET."""
     app = FastAPI()
     app.add_api_route(path, endpoint, methods=["POST", "GET"], **settings)
-    add_binary_mode(app)
+    return binary_client(app)
+
+
+def binary_client(app: FastAPI, **options: Any) -> TestClient:
+    """Add binary mode to an app, and return a client of it."""
+    add_binary_mode(app, **options)
     return TestClient(app)
 
 
@@ -34,54 +38,60 @@ def twins(build: Callable[[FastAPI], Any], **settings: Any) -> tuple[TestClient,
         app = FastAPI(**settings)
         build(app)
         if is_enabled:
-            add_binary_mode(app, body_agnostic=(NotesAnswers,))
+            add_binary_mode(app, body_agnostic=(Noting,))
         clients.append(TestClient(app, raise_server_exceptions=False, follow_redirects=False))
     return clients[0], clients[1]
 
 
 class Lanes:
-    """Notes in which form responses leave an app, inside the middleware of ``add_binary_mode``."""
+    """Notes the Content-Types of responses inside the middleware of ``add_binary_mode``."""
 
-    def __init__(self) -> None:
-        self.answers: list[str | None] = []
+    def __init__(self, app: FastAPI | None = None) -> None:
+        self.content_types: list[str | None] = []
+        if app is not None:
+            self.note(app)
+
+    def note(self, app: FastAPI) -> None:
+        """Note the responses of an app; those on the object lane are msgpack."""
+        app.add_middleware(Noting, content_types=self.content_types)
 
     def within(self, build: Callable[[FastAPI], Any]) -> Callable[[FastAPI], None]:
-        """``build``, for an app that notes its answers here."""
+        """Return ``build``, for an app whose responses are noted."""
 
         def build_and_note(app: FastAPI) -> None:
             build(app)
-            app.add_middleware(NotesAnswers, answers=self.answers)
+            self.note(app)
 
         return build_and_note
 
 
-class NotesAnswers:
-    def __init__(self, app: ASGIApp, answers: list[str | None]) -> None:
+class Noting:
+    def __init__(self, app: ASGIApp, content_types: list[str | None]) -> None:
         self.app = app
-        self.answers = answers
+        self.content_types = content_types
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self.answers.append(Headers(raw=message["headers"]).get("content-type"))
+                self.content_types.append(Headers(raw=message["headers"]).get("content-type"))
             await send(message)
 
         await self.app(scope, receive, note)
 
 
 def post(client: TestClient, document: Any, path: str = "/", **headers: str) -> Response:
-    """Post a document in msgpack; underscores in names of header fields stand for hyphens."""
+    """Post a document in msgpack; underscores in names of headers stand for hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return client.post(path, content=packb(document), headers={**MSGPACK, **named})
 
 
 def get(client: TestClient, path: str = "/") -> Response:
-    """Ask for an answer in msgpack."""
+    """Ask for an response in msgpack."""
     return client.get(path, headers=ACCEPT)
 
 
 def value(response: Response, content_type: str = "application/msgpack") -> Any:
-    """The document of an answer that is msgpack, with the header fields it must have."""
+    """The document of a response that is msgpack, with the headers it must have."""
     assert response.headers["content-type"] == content_type, response.text
     assert response.headers["content-length"] == str(len(response.content))
     assert response.headers["vary"] == vary(response)
@@ -89,44 +99,25 @@ def value(response: Response, content_type: str = "application/msgpack") -> Any:
 
 
 def vary(response: Response) -> str:
-    """The Vary field that an answer must have: with Content-Type where that could have decided."""
+    """The Vary field that a response must have: with Content-Type where that could have decided."""
     request = response.request
     mirrors = request.method not in ("GET", "HEAD")
     named = "msgpack" in request.headers.get("accept", "")
     return "Accept, Content-Type" if mirrors and not named else "Accept"
 
 
-def same(actual: Any, expected: Any) -> bool:
-    """Whether two documents are equal, in the types of their values as well; NaN equals NaN."""
-    if type(actual) is not type(expected):
-        return False
-    if isinstance(expected, dict):
-        return list(actual) == list(expected) and all(
-            same(actual[key], expected[key]) for key in expected
-        )
-    if isinstance(expected, (list, tuple)):
-        return len(actual) == len(expected) and all(map(same, actual, expected))
-    if isinstance(expected, np.ndarray):
-        return (
-            actual.dtype == expected.dtype
-            and actual.shape == expected.shape
-            and actual.tobytes() == expected.tobytes()
-        )
-    return bool(actual == expected or (actual != actual and expected != expected))
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """All tests run on both paths with ``--every-path``, those that ask for it always."""
-    if "serving_path" not in metafunc.fixturenames or hasattr(metafunc.module, "DIRECT_ONLY"):
+    if "serving_path" not in metafunc.fixturenames or hasattr(metafunc.module, "CHOOSES_PATH"):
         return
     asked = any("serving_path" in mark.args for mark in metafunc.definition.iter_markers())
     both = asked or metafunc.config.getoption("every_path")
-    paths = ["direct", "not direct"] if both else ["direct"]
+    paths = ["fast path", "FastAPI's handler"] if both else ["fast path"]
     metafunc.parametrize("serving_path", paths, indirect=True)
 
 
 @pytest.fixture(autouse=True)
 def serving_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plain routes are served directly, or all by FastAPI's handler."""
-    if getattr(request, "param", "direct") == "not direct":
-        monkeypatch.setattr(route, "can_use_fast_path", lambda _: False)
+    """Serve routes on the fast path, or all by FastAPI's handler."""
+    if getattr(request, "param", None) == "FastAPI's handler":
+        monkeypatch.setattr(handlers, "can_use_fast_path", lambda _: False)

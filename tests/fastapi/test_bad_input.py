@@ -23,7 +23,7 @@ from starlette.testclient import TestClient
 from binary_middleware import NumpyArrayField, packb, unpackb
 from binary_middleware.fastapi import add_binary_mode
 from tests.asgi_app import MSGPACK, call
-from tests.fastapi.conftest import enabled, post, value
+from tests.fastapi.conftest import binary_client, enabled, post, value
 
 IN_BINARY = "application/problem+msgpack"
 IN_JSON = "application/problem+json"
@@ -83,41 +83,17 @@ def _app(**options: Any) -> FastAPI:
     return app
 
 
-def _array_map(**changes: Any) -> bytes:
-    """A document with an array in msgpack-numpy's map, some of whose entries are changed."""
-    map_: dict[Any, Any] = {
-        b"nd": True,
-        b"type": "<f4",
-        b"kind": b"",
-        b"shape": [2],
-        b"data": bytes(8),
-    }
-    map_ |= {name.encode(): value for name, value in changes.items()}
-    return msgpack.packb({"array": map_})
-
-
 LARGE = {"array": np.zeros(10_000)}
 REFUSED: dict[str, tuple[bytes, int, str]] = {
-    "reserved byte": (b"\xc1", 400, "byte 0"),
-    "reserved byte further on": (b"\x81\xa5array\xc1", 400, "byte 7"),
+    "malformed": (b"\x81\xa5array\xc1", 400, "byte 7"),
     "truncated": (packb(LARGE)[:-1], 400, "truncated"),
-    "trailing bytes": (packb({}) + b"\x00", 400, "byte 1"),
-    "JSON": (b'{"array": null}', 400, "byte 1"),
-    "text that is not UTF-8": (b"\x81\xa1x\xa1\xff", 400, "UTF-8"),
-    "unknown extension": (msgpack.packb({"x": msgpack.ExtType(5, b"")}), 400, "extension 5"),
-    "binary key": (msgpack.packb({b"k": 1}), 400, "key"),
-    "object array": (_array_map(kind=b"O"), 400, "pickle"),
-    "object dtype": (_array_map(type="|O"), 400, "'|O'"),
-    "objects among others": (_array_map(type="i4,O"), 400, "'i4,O'"),
-    "objects in a structure": (
-        _array_map(type=[["a", "<i4"], ["b", "|O"]], kind=b"V"),
+    "object array": (
+        msgpack.packb(
+            {"x": {b"nd": True, b"type": "|O", b"kind": b"O", b"shape": [1], b"data": bytes(8)}}
+        ),
         400,
-        "'|O'",
+        "pickle",
     ),
-    "unknown dtype": (_array_map(type="float7"), 400, "float7"),
-    "wrong size": (_array_map(shape=[3]), 400, "12 bytes"),
-    "negative shape": (_array_map(shape=[-1]), 400, "shape"),
-    "incomplete array map": (msgpack.packb({"x": {b"nd": True}}), 400, "keys"),
     "nested too deeply": (b"\x91" * 100_000 + b"\x00", 413, "deep"),
 }
 
@@ -133,22 +109,12 @@ def test_refused_in_msgpack(path: str, body: bytes, status: int, detail: str) ->
     assert detail in problem["detail"]
 
 
-@pytest.mark.parametrize(
-    ("accept", "content_type"),
-    [
-        ("*/*", IN_BINARY),
-        ("application/msgpack", IN_BINARY),
-        ("application/msgpack, application/json", IN_BINARY),
-        ("application/json", IN_JSON),
-        ("application/json, application/msgpack;q=0.5", IN_JSON),
-    ],
-)
 @pytest.mark.parametrize("path", ROUTES)
-def test_problems_are_in_the_clients_own_format(path: str, accept: str, content_type: str) -> None:
-    response = TestClient(_app()).post(path, content=b"\xc1", headers={**MSGPACK, "accept": accept})
-    assert (response.status_code, response.headers["content-type"]) == (400, content_type)
-    load = unpackb if content_type == IN_BINARY else json.loads
-    assert load(response.content)["title"] == "Bad Request"
+def test_problems_are_in_the_format_that_the_client_accepts(path: str) -> None:
+    headers = {**MSGPACK, "accept": "application/json"}
+    response = TestClient(_app()).post(path, content=b"\xc1", headers=headers)
+    assert (response.status_code, response.headers["content-type"]) == (400, IN_JSON)
+    assert response.json()["title"] == "Bad Request"
     assert response.headers["content-length"] == str(len(response.content))
 
 
@@ -158,19 +124,10 @@ def test_body_over_max_body_size(path: str, announced: bool) -> None:
     app = _app(max_body_size=1000)
     body = packb(LARGE)
     headers = {**MSGPACK, "content-length": str(len(body))} if announced else MSGPACK
-    answer = call(app, [body[:500], body[500:]], headers=headers, path=path)
-    assert answer.status == 413
-    assert answer.headers["content-type"] == IN_BINARY
-    assert "max_body_size (1000 bytes)" in unpackb(answer.body)["detail"]
-
-
-@pytest.mark.parametrize(("room", "status"), [(0, 200), (-1, 413)])
-def test_body_of_exactly_max_body_size(room: int, status: int) -> None:
-    body = packb({"raw": bytes(100)})
-    app = FastAPI()
-    app.post("/")(size_of)
-    add_binary_mode(app, max_body_size=len(body) + room)
-    assert TestClient(app).post("/", content=body, headers=MSGPACK).status_code == status
+    response = call(app, [body[:500], body[500:]], headers=headers, path=path)
+    assert response.status == 413
+    assert response.headers["content-type"] == IN_BINARY
+    assert "max_body_size (1000 bytes)" in unpackb(response.body)["detail"]
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -181,14 +138,7 @@ def test_structure_over_max_structure_size(path: str) -> None:
     assert "max_structure_size" in value(response, IN_BINARY)["detail"]
 
 
-@pytest.mark.parametrize("path", ROUTES)
-def test_content_coding_is_refused_before_the_app(path: str) -> None:
-    response = post(TestClient(_app()), {}, path, content_encoding="br")
-    assert response.status_code == 415
-    assert "br" in value(response, IN_BINARY)["detail"]
-
-
-# -- handlers of the app -----------------------------------------------------------------------
+# -- handlers of the app ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -213,30 +163,11 @@ def test_no_handler_makes_something_else_of_it(path: str, kind: Any) -> None:
     async def handler(request: Request, exc: Exception) -> JSONResponse:
         return JSONResponse({"made": "something else"}, status_code=299)
 
-    add_binary_mode(app, max_body_size=1000)
-    client = TestClient(app)
+    client = binary_client(app, max_body_size=1000)
     malformed = client.post(path, content=b"\xc1", headers=MSGPACK)
     assert value(malformed, IN_BINARY)["status"] == malformed.status_code == 400
     large = client.post(path, content=packb(LARGE), headers=MSGPACK)
     assert value(large, IN_BINARY)["status"] == large.status_code == 413
-
-
-def test_endpoint_that_swallows_the_error() -> None:
-    app = FastAPI()
-
-    @app.post("/")
-    async def endpoint(request: Request) -> dict[str, bool]:
-        try:
-            await request.body()
-        except Exception:
-            return {"swallowed": True}
-        return {"swallowed": False}
-
-    add_binary_mode(app)
-    client = TestClient(app)
-    assert value(post(client, 1)) == {"swallowed": False}
-    response = client.post("/", content=b"\xc1", headers=MSGPACK)
-    assert value(response, IN_BINARY)["status"] == response.status_code == 400
 
 
 @pytest.mark.parametrize("path", ROUTES)
@@ -248,12 +179,11 @@ def test_middleware_that_reads_the_body_first(path: str) -> None:
     app = FastAPI()
     _build(app)
     app.add_middleware(BaseHTTPMiddleware, dispatch=read_first)
-    add_binary_mode(app)
-    response = TestClient(app).post(path, content=b"\xc1", headers=MSGPACK)
+    response = binary_client(app).post(path, content=b"\xc1", headers=MSGPACK)
     assert value(response, IN_BINARY)["status"] == response.status_code == 400
 
 
-def test_middleware_inside_sees_the_refusal_as_an_answer() -> None:
+def test_middleware_inside_sees_the_refusal_as_an_response() -> None:
     app = FastAPI()
     _build(app)
     app.add_middleware(CORSMiddleware, allow_origins=["https://a.example"])
@@ -269,7 +199,7 @@ def test_middleware_inside_sees_the_refusal_as_an_answer() -> None:
 def test_client_that_goes_away_in_mid_body(path: str) -> None:
     gone = {"type": "http.disconnect"}
     chunk = {"type": "http.request", "body": b"\x81", "more_body": True}
-    # Whatever is answered reaches nobody: what counts is that nothing of the app runs.
+    # The response reaches nobody: what counts is that nothing of the app runs.
     if path == "/itself":
         with pytest.raises(ClientDisconnect):
             call(_app(), [chunk, gone], path=path)
@@ -322,8 +252,8 @@ def test_fastapis_own_limit_holds(where: str, order: str, endpoint: Any) -> None
     add_binary_mode(app)
     for headers in ({}, {"content-length": "2012"}):
         body = packb({"raw": bytes(2000)})
-        answer = call(app, [body[:900], body[900:]], headers={**MSGPACK, **headers})
-        assert answer.status == 413
+        response = call(app, [body[:900], body[900:]], headers={**MSGPACK, **headers})
+        assert response.status == 413
     small = packb({"raw": bytes(500)})
     assert call(app, small).status == 200
     plain = call(_limited(where, endpoint), bytes(2000), headers={"content-type": "text/plain"})
@@ -341,7 +271,7 @@ def test_exactly_fastapis_own_limit() -> None:
             assert unpackb(call(app, body).body) == 980
 
 
-# -- msgpack that nobody announced -------------------------------------------------------------
+# -- msgpack that nobody announced -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("content_type", [None, "application/octet-stream"])
@@ -351,12 +281,12 @@ def test_a_forgotten_content_type_is_422(content_type: str | None) -> None:
 
     headers = {} if content_type is None else {"content-type": content_type}
     body = packb({"number": 1.1, "raw": b"\xff" * 2000})
-    answer = enabled(endpoint).post("/", content=body, headers=headers)
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/json"
-    (error,) = answer.json()["detail"]
+    response = enabled(endpoint).post("/", content=body, headers=headers)
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/json"
+    (error,) = response.json()["detail"]
     assert error["input"] == f"<bytes {len(body)}>"
     headers["accept"] = "application/msgpack"
-    answer = enabled(endpoint).post("/", content=body, headers=headers)
-    assert answer.status_code == 422
-    assert unpackb(answer.content)["detail"] == [error]
+    response = enabled(endpoint).post("/", content=body, headers=headers)
+    assert response.status_code == 422
+    assert unpackb(response.content)["detail"] == [error]

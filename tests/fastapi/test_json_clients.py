@@ -1,8 +1,9 @@
 """JSON clients of an enabled app get exactly what they got before, ``Vary`` aside."""
 
 import datetime as dt
+import functools
 import itertools
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Annotated, Any
 
@@ -33,13 +34,13 @@ from fastapi.responses import (
     StreamingResponse,
 )
 from fastapi.security import HTTPBasic, OAuth2PasswordBearer
-from fastapi.sse import EventSourceResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field, computed_field
 from starlette.middleware.gzip import GZipMiddleware
 
 from binary_middleware import NumpyArrayField
 from tests.asgi_app import MSGPACK
-from tests.fastapi.conftest import twins
+from tests.fastapi.conftest import ACCEPT, twins
 
 ARRAY_AS_JSON = {"shape": [2], "dtype": "int8", "data_b64": "AQI="}
 
@@ -167,13 +168,39 @@ def build(app: FastAPI) -> None:
     def file() -> str:
         return __file__
 
+    app.get("/csv", response_class=Csv)(lambda: ["a", "b"])
+    app.get("/bytes")(lambda: Response(b"\xff", media_type="application/octet-stream"))
+    app.get("/empty")(lambda: Response(status_code=204))
+
     @app.get("/lines")
     def lines() -> Iterable[Item]:
         yield Item(theName="a")
 
+    @app.get("/lines/async")
+    async def lines_async() -> AsyncIterator[Item]:
+        yield Item(theName="b")
+
+    @app.get("/lines/untyped")
+    def lines_untyped():
+        yield {"number": 3}
+
+    @app.get("/lines/decorated")
+    @_decorated
+    def lines_decorated() -> Iterable[Item]:
+        yield Item(theName="c")
+
     @app.get("/events", response_class=EventSourceResponse)
     async def events() -> AsyncIterator[Item]:
         yield Item(theName="a")
+
+    @app.get("/events/own", response_class=EventSourceResponse)
+    def own_events() -> Iterator[ServerSentEvent]:
+        yield ServerSentEvent(data={"number": 1}, event="named", id="1")
+
+    @app.get("/stream/raw", response_class=StreamingResponse)
+    def raw_stream() -> Iterator[bytes]:
+        yield b"\xff"
+        yield b"\xfe"
 
     @app.get("/basic")
     def basic(credentials: Annotated[Any, Depends(HTTPBasic())]) -> str:
@@ -188,6 +215,21 @@ def build(app: FastAPI) -> None:
     app.include_router(router, prefix="/v1")
     app.include_router(router, prefix="/v2")
     app.mount("/sub", _sub_app())
+
+
+class Csv(Response):
+    media_type = "text/csv"
+
+    def render(self, content: Any) -> bytes:
+        return ",".join(content).encode()
+
+
+def _decorated(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(endpoint)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return endpoint(*args, **kwargs)
+
+    return call
 
 
 def _sets_a_header(response: Response) -> None:
@@ -205,6 +247,11 @@ def _sub_app() -> FastAPI:
 
 
 JSON = {"content-type": "application/json"}
+NOT_JSON = [
+    *("/html", "/text", "/redirect", "/file", "/csv", "/bytes", "/empty", "/stream"),
+    *("/stream/raw", "/lines", "/lines/async", "/lines/untyped", "/lines/decorated", "/events"),
+    "/events/own",
+]
 ITEM = {"theName": "n", "array": ARRAY_AS_JSON, "when": "2024-01-01", "raw": "text"}
 REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "model": ("POST", "/items", {"json": ITEM}),
@@ -251,7 +298,7 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "raw body and model": ("POST", "/raw-and-item", {"json": ITEM}),
     "exception": ("GET", "/error", {}),
     "crash": ("GET", "/crash", {}),
-    "wrong answer": ("GET", "/wrong", {}),
+    "wrong response": ("GET", "/wrong", {}),
     "NaN": ("GET", "/nan", {}),
     "NaN without a model": ("GET", "/nan/none", {}),
     "array": ("GET", "/array", {}),
@@ -262,16 +309,10 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "redirected slash": ("GET", "/none/", {}),
     "HEAD": ("HEAD", "/none", {}),
     "OPTIONS": ("OPTIONS", "/items", {}),
-    "HTML": ("GET", "/html", {}),
-    "plain text": ("GET", "/text", {}),
     "JSONResponse": ("GET", "/json", {}),
     "Response": ("GET", "/response", {}),
-    "redirect": ("GET", "/redirect", {}),
-    "stream": ("GET", "/stream", {}),
-    "file": ("GET", "/file", {}),
     "range of a file": ("GET", "/file", {"headers": {"range": "bytes=0-9"}}),
-    "JSON lines": ("GET", "/lines", {}),
-    "events": ("GET", "/events", {}),
+    **{path: ("GET", path, {}) for path in NOT_JSON},
     "basic": ("GET", "/basic", {}),
     "basic with credentials": ("GET", "/basic", {"auth": ("user", "password")}),
     "bearer": ("GET", "/bearer", {}),
@@ -292,7 +333,7 @@ ACCEPTS = {
 
 @pytest.mark.parametrize("accept", ACCEPTS.values(), ids=ACCEPTS.keys())
 @pytest.mark.parametrize(("method", "path", "request_"), REQUESTS.values(), ids=REQUESTS.keys())
-def test_same_answer_as_before(
+def test_same_response_as_before(
     before_and_after: dict[str, Any],
     method: str,
     path: str,
@@ -304,11 +345,19 @@ def test_same_answer_as_before(
 
 
 @pytest.mark.parametrize(("method", "path", "request_"), REQUESTS.values(), ids=REQUESTS.keys())
-def test_same_compressed_answer_as_before(
+def test_same_compressed_response_as_before(
     before_and_after: dict[str, Any], method: str, path: str, request_: dict[str, Any]
 ) -> None:
     before, after = before_and_after["compressed"]
     _compare(before, after, method, path, request_)
+
+
+@pytest.mark.parametrize("path", NOT_JSON)
+def test_binary_clients_receive_unchanged_what_is_not_json(
+    before_and_after: dict[str, Any], path: str
+) -> None:
+    before, after = before_and_after["plain"]
+    _compare(before, after, "GET", path, {"headers": ACCEPT})
 
 
 def _accepting(accept: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -321,7 +370,7 @@ def _compare(before: Any, after: Any, method: str, path: str, request: dict[str,
     assert response.status_code == expected.status_code
     assert response.content == expected.content
     assert _without_vary(response) == _without_vary(expected)
-    # An answer of the server error handler has passed no middleware.
+    # A response of the server error handler has passed no middleware.
     added = {"accept"} if response.status_code != 500 else set()
     if added and method not in ("GET", "HEAD") and "json" not in response.request.headers["accept"]:
         added = {"accept", "content-type"}

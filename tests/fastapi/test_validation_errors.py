@@ -26,9 +26,9 @@ from starlette.testclient import TestClient
 
 from binary_middleware import NumpyArrayField, packb
 from binary_middleware._validation.errors import summarize_errors, summarize_input
-from binary_middleware.fastapi import add_binary_mode
 from tests.asgi_app import MSGPACK
-from tests.fastapi.conftest import enabled, post, same, twins, value
+from tests.fastapi.conftest import binary_client, enabled, post, twins, value
+from tests.sameness import same
 
 ARRAY = np.zeros((3, 2), "float32")
 
@@ -94,27 +94,25 @@ INPUTS: dict[str, tuple[Any, Any]] = {
 }
 
 
+@pytest.mark.usefixtures("serving_path")
 @pytest.mark.parametrize(("sent", "reported"), INPUTS.values(), ids=INPUTS.keys())
-def test_input_of_one_parameter(sent: Any, reported: Any) -> None:
+def test_inputs_are_summarised(sent: Any, reported: Any) -> None:
+    """In FastAPI's report of one parameter and of a whole body, and for a handler of the app."""
     response = post(enabled(number), {"number": sent})
     assert response.status_code == 422
     (error,) = value(response)["detail"]
     assert error["loc"] == ["body", "number"]
     assert same(error["input"], reported)
     assert len(response.content) < 5000
-
-
-@pytest.mark.usefixtures("serving_path")
-@pytest.mark.parametrize(
-    ("sent", "reported"),
-    [pair for pair in INPUTS.values() if type(pair[0]) is not dict],
-    ids=[name for name, pair in INPUTS.items() if type(pair[0]) is not dict],
-)
-def test_input_of_the_whole_body(sent: Any, reported: Any) -> None:
-    response = post(enabled(strict), sent)
-    assert response.status_code == 422
-    (error,) = value(response)["detail"]
-    assert same(error["input"], reported)
+    if type(sent) is not dict:
+        (error,) = value(post(enabled(strict), sent))["detail"]
+        assert same(error["input"], reported)
+    document = value(post(_with_handler(), {"number": sent}))
+    assert same(document["errors"][0]["input"], reported)
+    # The body is one level larger than the input.
+    body = document["body"]
+    assert body == "<dict 1>" or same(body, {"number": reported})
+    json.dumps(document, allow_nan=False)
 
 
 def test_input_that_nests_deeply() -> None:
@@ -311,7 +309,7 @@ def test_errors_that_the_app_raises_itself() -> None:
     }
 
 
-# -- an app's own handler ----------------------------------------------------------------------
+# -- an app's own handler --------------------------------------------------------------------------
 
 
 def _with_handler(seen: list[Any] | None = None) -> TestClient:
@@ -326,20 +324,7 @@ def _with_handler(seen: list[Any] | None = None) -> TestClient:
         )
 
     app.post("/")(number)
-    add_binary_mode(app)
-    return TestClient(app)
-
-
-@pytest.mark.parametrize(("sent", "reported"), INPUTS.values(), ids=INPUTS.keys())
-def test_handler_renders_errors_and_body(sent: Any, reported: Any) -> None:
-    response = post(_with_handler(), {"number": sent})
-    assert response.status_code == 422
-    document = value(response)
-    assert same(document["errors"][0]["input"], reported)
-    # The body is one level larger than the input.
-    body = document["body"]
-    assert body == "<dict 1>" or same(body, {"number": reported})
-    json.dumps(document, allow_nan=False)
+    return binary_client(app)
 
 
 def test_body_in_the_handler_when_all_of_it_is_invalid() -> None:
@@ -379,8 +364,7 @@ def test_errors_on_the_json_lane_are_422_too(sent: Any) -> None:
     app = FastAPI()
     app.post("/")(number)
     app.add_middleware(BaseHTTPMiddleware, dispatch=read_first)
-    add_binary_mode(app)
-    response = TestClient(app).post("/", content=packb({"number": sent}), headers=MSGPACK)
+    response = binary_client(app).post("/", content=packb({"number": sent}), headers=MSGPACK)
     assert response.status_code == 422
     assert len(response.content) < 5000
 

@@ -49,7 +49,7 @@ from binary_middleware import BinaryMiddleware, NumpyArrayField, packb, unpackb
 from binary_middleware._pydantic.serializer import DocumentSerializer
 from binary_middleware.arrays import ArraySpec
 from binary_middleware.errors import EncodeError
-from binary_middleware.fastapi import _route as route
+from binary_middleware.fastapi import _handlers as handlers
 from binary_middleware.fastapi import add_binary_mode
 from binary_middleware.fastapi._response import response_field_proxy
 from binary_middleware.fields import BinaryBytes, to_map
@@ -392,7 +392,7 @@ CASES: dict[str, Any] = {
 @pytest.mark.parametrize("name", CASES)
 def test_same_document(name: str, is_direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not is_direct:
-        monkeypatch.setattr(route, "can_use_fast_path", lambda _: False)
+        monkeypatch.setattr(handlers, "can_use_fast_path", lambda _: False)
     assert_same(documents(*CASES[name]))
     assert_same(responses(*CASES[name]))
 

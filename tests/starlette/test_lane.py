@@ -1,4 +1,4 @@
-"""The object lane for Starlette: reading requests, and answers as negotiated."""
+"""The object lane for Starlette: reading requests, and responses as negotiated."""
 
 from __future__ import annotations
 
@@ -123,19 +123,22 @@ def client(request: pytest.FixtureRequest) -> TestClient:
 
 
 def post(client: TestClient, path: str, document: Any) -> Any:
-    answer = client.post(path, content=packb(document), headers=MSGPACK)
-    assert answer.headers["content-type"] in ("application/msgpack", "application/problem+msgpack")
-    assert answer.headers["vary"] == "Accept, Content-Type"
-    return unpackb(answer.content)
+    response = client.post(path, content=packb(document), headers=MSGPACK)
+    assert response.headers["content-type"] in (
+        "application/msgpack",
+        "application/problem+msgpack",
+    )
+    assert response.headers["vary"] == "Accept, Content-Type"
+    return unpackb(response.content)
 
 
 def test_model_in_both_modes(client: TestClient) -> None:
     found = post(client, "/batch", {"name": "a", "array": ARRAY, "raw": NOT_TEXT})
     assert np.array_equal(found.pop("array"), ARRAY + 1)
     assert found == {"name": "a", "raw": NOT_TEXT, "when": "2026-01-02"}
-    answer = client.post("/batch", json={"name": "a", "array": ARRAY_IN_JSON, "raw": "_wD-"})
-    assert answer.headers["content-type"] == "application/json"
-    found = answer.json()
+    response = client.post("/batch", json={"name": "a", "array": ARRAY_IN_JSON, "raw": "_wD-"})
+    assert response.headers["content-type"] == "application/json"
+    found = response.json()
     data = base64.b64decode(found.pop("array")["data_b64"])
     assert np.array_equal(np.frombuffer(data, "float32").reshape(2, 3), ARRAY + 1)
     assert found == {"name": "a", "raw": "_wD-", "when": "2026-01-02"}
@@ -146,10 +149,10 @@ def test_dataclass_status_and_headers(client: TestClient) -> None:
         {"content": packb({"x": 1, "y": 2}), "headers": MSGPACK},
         {"json": {"x": 1, "y": 2}},
     ):
-        answer = client.post("/point", **kind)
-        assert answer.status_code == 201
-        assert answer.headers["x-point"] == "1"
-        document = unpackb(answer.content) if "content" in kind else answer.json()
+        response = client.post("/point", **kind)
+        assert response.status_code == 201
+        assert response.headers["x-point"] == "1"
+        document = unpackb(response.content) if "content" in kind else response.json()
         assert document == {"twice": {"x": 2.0, "y": 4.0}}
 
 
@@ -186,7 +189,7 @@ def test_msgpack_in_and_json_out(client: TestClient) -> None:
     assert found == {"type": "list", "value": [ARRAY_IN_JSON, in_json]}
 
 
-# -- what is wrong ----------------------------------------------------------------------------
+# -- what is wrong ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -211,8 +214,8 @@ def test_what_is_not_valid_is_422_in_the_clients_format(
     found = [(each["type"], each["loc"], each["input"]) for each in problem["errors"]]
     assert found[0] == errors[0]
     assert len(found) == len(errors)
-    answer = client.post(path, content=packb(document), headers=MSGPACK)
-    assert answer.status_code == 422
+    response = client.post(path, content=packb(document), headers=MSGPACK)
+    assert response.status_code == 422
     assert post(client, path, document) == problem
 
 
@@ -240,9 +243,9 @@ def test_values_without_a_json_form_of_their_own_in_a_wrong_place(
     client: TestClient, sent: Any
 ) -> None:
     body = packb({"name": sent, "array": ARRAY}, dialect="chains")
-    answer = client.post("/batch", content=body, headers=MSGPACK)
-    assert answer.status_code == 422
-    (error,) = unpackb(answer.content)["errors"]
+    response = client.post("/batch", content=body, headers=MSGPACK)
+    assert response.status_code == 422
+    (error,) = unpackb(response.content)["errors"]
     assert error["loc"] == ["name"]
 
 
@@ -258,9 +261,9 @@ def test_values_without_a_json_form_of_their_own_in_a_wrong_place(
 def test_what_cannot_be_read_is_400(
     client: TestClient, body: bytes, headers: Any, detail: str
 ) -> None:
-    answer = client.post("/point", content=body, headers=headers)
-    assert answer.status_code == 400
-    problem = unpackb(answer.content) if headers else answer.json()
+    response = client.post("/point", content=body, headers=headers)
+    assert response.status_code == 400
+    problem = unpackb(response.content) if headers else response.json()
     assert problem["detail"].startswith(detail)
     assert problem["title"] == "Bad Request"
 
@@ -271,14 +274,14 @@ def test_a_handler_of_the_apps_own() -> None:
         return JSONResponse({"count": len(exc.errors)}, 418)
 
     app = Starlette(routes=ROUTES, exception_handlers={HTTPException: handler})
-    answer = TestClient(BinaryMiddleware(app)).post(
+    response = TestClient(BinaryMiddleware(app)).post(
         "/numbers", content=packb(["a"]), headers=MSGPACK
     )
-    assert answer.status_code == 418
-    assert unpackb(answer.content) == {"count": 1}
+    assert response.status_code == 418
+    assert unpackb(response.content) == {"count": 1}
 
 
-# -- answers ----------------------------------------------------------------------------------
+# -- responses -------------------------------------------------------------------------------------
 
 
 def answering(content: Any, **options: Any) -> TestClient:
@@ -317,22 +320,26 @@ def test_nan_survives() -> None:
 
 
 def test_what_msgpack_cannot_carry_leaves_as_json() -> None:
-    answer = answering({"large": 2**70}).get("/", headers=ACCEPT)
-    assert answer.headers["content-type"] == "application/json"
-    assert json.loads(answer.content) == {"large": 2**70}
+    response = answering({"large": 2**70}).get("/", headers=ACCEPT)
+    assert response.headers["content-type"] == "application/json"
+    assert json.loads(response.content) == {"large": 2**70}
 
 
 def test_array_maps_for_those_who_ask() -> None:
     headers = {"accept": "application/msgpack; arrays=map"}
-    answer = answering(ARRAY).get("/", headers=headers)
-    assert answer.headers["content-type"] == "application/msgpack; arrays=map"
-    assert unpackb(answer.content) == {"shape": [2, 3], "dtype": "float32", "data": ARRAY.tobytes()}
+    response = answering(ARRAY).get("/", headers=headers)
+    assert response.headers["content-type"] == "application/msgpack; arrays=map"
+    assert unpackb(response.content) == {
+        "shape": [2, 3],
+        "dtype": "float32",
+        "data": ARRAY.tobytes(),
+    }
 
 
 def test_without_a_middleware_it_is_json() -> None:
     client = TestClient(Starlette(routes=ROUTES))
-    answer = client.post("/batch", json={"name": "a", "array": ARRAY_IN_JSON}, headers=ACCEPT)
-    assert answer.headers["content-type"] == "application/json"
+    response = client.post("/batch", json={"name": "a", "array": ARRAY_IN_JSON}, headers=ACCEPT)
+    assert response.headers["content-type"] == "application/json"
 
 
 def test_background_task_and_head() -> None:
@@ -362,7 +369,7 @@ def test_options_of_an_endpoint_hold() -> None:
 def test_large_array_over_the_wire() -> None:
     array = np.arange(3_000_000, dtype="float64")
     with serving(BinaryMiddleware(Starlette(routes=ROUTES))) as url, httpx2.Client() as client:
-        answer = client.post(
+        response = client.post(
             f"{url}/batch", content=packb({"name": "a", "array": array}), headers=MSGPACK
         )
-        assert np.array_equal(unpackb(answer.content)["array"], array + 1)
+        assert np.array_equal(unpackb(response.content)["array"], array + 1)

@@ -3,7 +3,7 @@
 import gzip
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from starlette.testclient import TestClient
 from binary_middleware import NumpyArrayField, packb, unpackb
 from binary_middleware.fastapi import BinaryRoute, add_binary_mode
 from tests.asgi_app import MSGPACK
-from tests.fastapi.conftest import ACCEPT, Lanes, NotesAnswers, get, post, same, value
+from tests.fastapi.conftest import ACCEPT, Lanes, Noting, binary_client, get, post, value
+from tests.sameness import same
 
 ARRAY = np.arange(4, dtype="int16")
 NOT_TEXT = b"\xff"
@@ -40,19 +41,33 @@ def with_request(item: Item, request: Request) -> Any:
     return {"item": item, "tenant": request.tenant}
 
 
-class Timed(APIRoute):
-    """FastAPI's documentation: a header with the time that the route took."""
+Around = Callable[[Callable[..., Any], Request], Awaitable[Response]]
 
-    def get_route_handler(self) -> Callable[[Request], Any]:
-        handler = super().get_route_handler()
 
-        async def timed(request: Request) -> Response:
-            before = time.perf_counter()
-            response: Response = await handler(request)
-            response.headers["x-response-time"] = str(time.perf_counter() - before)
-            return response
+def route_class(around: Around, base: type[APIRoute] = APIRoute) -> type[APIRoute]:
+    """Return a class whose routes call ``around`` with FastAPI's handler and the request."""
 
-        return timed
+    class Own(base):  # type: ignore[misc,valid-type]
+        def get_route_handler(self) -> Callable[[Request], Any]:
+            handler = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                return await around(handler, request)
+
+            return handle
+
+    return Own
+
+
+async def _timed(handler: Callable[..., Any], request: Request) -> Response:
+    """Add the time that the route took, as in FastAPI's documentation."""
+    before = time.perf_counter()
+    response: Response = await handler(request)
+    response.headers["x-response-time"] = str(time.perf_counter() - before)
+    return response
+
+
+Timed = route_class(_timed)
 
 
 class GzipRequest(Request):
@@ -67,18 +82,6 @@ class GzipRequest(Request):
         return self._body
 
 
-class GzipRoute(APIRoute):
-    def get_route_handler(self) -> Callable[[Request], Any]:
-        handler = super().get_route_handler()
-
-        async def decompressing(request: Request) -> Response:
-            request = GzipRequest(request.scope, request.receive)
-            response: Response = await handler(request)
-            return response
-
-        return decompressing
-
-
 class TenantRequest(Request):
     def __init__(self, request: Request, tenant: str) -> None:
         super().__init__(request.scope, request.receive)
@@ -89,17 +92,6 @@ class TenantRequest(Request):
         return f"{self.of_init} {self.headers['x-tenant']}"
 
 
-class TenantRoute(APIRoute):
-    def get_route_handler(self) -> Callable[[Request], Any]:
-        handler = super().get_route_handler()
-
-        async def for_tenant(request: Request) -> Response:
-            response: Response = await handler(TenantRequest(request, "tenant"))
-            return response
-
-        return for_tenant
-
-
 class EnvelopeRequest(Request):
     """Changes the document on its way in."""
 
@@ -107,15 +99,9 @@ class EnvelopeRequest(Request):
         return (await super().json())["data"]
 
 
-class EnvelopeRoute(APIRoute):
-    def get_route_handler(self) -> Callable[[Request], Any]:
-        handler = super().get_route_handler()
-
-        async def unwrapping(request: Request) -> Response:
-            response: Response = await handler(EnvelopeRequest(request.scope, request.receive))
-            return response
-
-        return unwrapping
+GzipRoute = route_class(lambda handler, it: handler(GzipRequest(it.scope, it.receive)))
+TenantRoute = route_class(lambda handler, it: handler(TenantRequest(it, "tenant")))
+EnvelopeRoute = route_class(lambda handler, it: handler(EnvelopeRequest(it.scope, it.receive)))
 
 
 def _app(
@@ -128,16 +114,16 @@ def _app(
 ) -> TestClient:
     """An app with the route at ``/`` and, by way of a router, at ``/r/``."""
     app = FastAPI()
-    (lanes or Lanes()).within(lambda _: None)(app)
+    (lanes or Lanes()).note(app)
     if is_enabled == "before":
-        add_binary_mode(app, body_agnostic=(NotesAnswers, *agnostic))
+        add_binary_mode(app, body_agnostic=(Noting, *agnostic))
     app.router.route_class = route_class
     app.add_api_route("/", endpoint, methods=["POST"])
     router = APIRouter(route_class=route_class)
     router.add_api_route("/", endpoint, methods=["POST"])
     app.include_router(router, prefix="/r")
     if is_enabled == "after":
-        add_binary_mode(app, body_agnostic=(NotesAnswers, *agnostic))
+        add_binary_mode(app, body_agnostic=(Noting, *agnostic))
     return TestClient(app)
 
 
@@ -154,7 +140,7 @@ def test_header_that_the_class_adds(is_enabled: str, path: str, agnostic: tuple[
     response = post(client, DOCUMENT, path)
     assert float(response.headers["x-response-time"]) > 0
     assert same(value(response), DOCUMENT)
-    assert lanes.answers == [OBJECTS if agnostic else TEXT]
+    assert lanes.content_types == [OBJECTS if agnostic else TEXT]
     assert float(client.post(path, json={}).headers.get("x-response-time", 1)) > 0
 
 
@@ -167,7 +153,7 @@ def test_request_class_with_attributes_of_its_own(is_enabled: str, path: str) ->
     )
     response = post(client, {"array": ARRAY, "raw": NOT_TEXT}, path, x_tenant="t1")
     assert same(value(response), {"item": DOCUMENT, "tenant": "tenant t1"})
-    assert lanes.answers == [OBJECTS]
+    assert lanes.content_types == [OBJECTS]
 
 
 @both_orders
@@ -191,19 +177,13 @@ def test_request_class_that_reads_the_body_its_own_way(is_enabled: str, path: st
 def test_bodies_that_the_class_logs_are_json_text(is_enabled: str, path: str) -> None:
     logged: list[bytes] = []
 
-    class Logging(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Any]:
-            handler = super().get_route_handler()
+    async def log(handler: Callable[..., Any], request: Request) -> Response:
+        logged.append(await request.body())
+        response: Response = await handler(request)
+        response.background = BackgroundTask(logged.append, response.body)
+        return response
 
-            async def log(request: Request) -> Response:
-                logged.append(await request.body())
-                response: Response = await handler(request)
-                response.background = BackgroundTask(logged.append, response.body)
-                return response
-
-            return log
-
-    client = _app(Logging, echo, is_enabled=is_enabled)
+    client = _app(route_class(log), echo, is_enabled=is_enabled)
     response = post(client, {"array": ARRAY, "raw": b"text"}, path)
     request_body, response_body = map(json.loads, logged)
     assert request_body["array"]["dtype"] == response_body["array"]["dtype"] == "int16"
@@ -216,22 +196,16 @@ def test_bodies_that_the_class_logs_are_json_text(is_enabled: str, path: str) ->
 def test_body_read_after_a_validation_error(is_enabled: str, path: str) -> None:
     """FastAPI's documentation: the body in the log of an error, here as JSON text."""
 
-    class ErrorLogging(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Any]:
-            handler = super().get_route_handler()
+    async def log_errors(handler: Callable[..., Any], request: Request) -> Response:
+        try:
+            response: Response = await handler(request)
+        except RequestValidationError as exc:
+            body = await request.body()
+            detail = {"errors": exc.errors(), "body": body.decode()}
+            raise HTTPException(422, detail) from exc
+        return response
 
-            async def log(request: Request) -> Response:
-                try:
-                    response: Response = await handler(request)
-                except RequestValidationError as exc:
-                    body = await request.body()
-                    detail = {"errors": exc.errors(), "body": body.decode()}
-                    raise HTTPException(422, detail) from exc
-                return response
-
-            return log
-
-    client = _app(ErrorLogging, echo, is_enabled=is_enabled)
+    client = _app(route_class(log_errors), echo, is_enabled=is_enabled)
     response = post(client, {"array": ARRAY, "raw": float("nan")}, path)
     assert response.status_code == 422
     detail = value(response)["detail"]
@@ -243,18 +217,12 @@ def test_body_read_after_a_validation_error(is_enabled: str, path: str) -> None:
 def test_handler_that_is_tried_twice() -> None:
     tries = []
 
-    class Retrying(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Any]:
-            handler = super().get_route_handler()
-
-            async def retry(request: Request) -> Response:
-                try:
-                    response: Response = await handler(request)
-                except ConnectionError:
-                    response = await handler(request)
-                return response
-
-            return retry
+    async def retry(handler: Callable[..., Any], request: Request) -> Response:
+        try:
+            response: Response = await handler(request)
+        except ConnectionError:
+            response = await handler(request)
+        return response
 
     def endpoint(item: Item) -> NumpyArrayField:
         tries.append(item)
@@ -262,43 +230,33 @@ def test_handler_that_is_tried_twice() -> None:
             raise ConnectionError
         return item.array
 
-    response = post(_app(Retrying, endpoint), DOCUMENT)
+    response = post(_app(route_class(retry), endpoint), DOCUMENT)
     assert same(value(response), ARRAY)
     assert len(tries) == 2
 
 
-def test_answer_that_the_class_replaces() -> None:
-    class Replacing(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Any]:
-            handler = super().get_route_handler()
+def test_response_that_the_class_replaces() -> None:
+    async def replace(handler: Callable[..., Any], request: Request) -> Response:
+        response: Response = await handler(request)
+        if request.headers.get("x-how") == "new":
+            return JSONResponse({"was": response.status_code})
+        response.body = json.dumps({"replaced": json.loads(response.body)["raw"]}).encode()
+        response.headers["content-length"] = str(len(response.body))
+        return response
 
-            async def replace(request: Request) -> Response:
-                response: Response = await handler(request)
-                if request.headers.get("x-how") == "new":
-                    return JSONResponse({"was": response.status_code})
-                response.body = json.dumps({"replaced": json.loads(response.body)["raw"]}).encode()
-                response.headers["content-length"] = str(len(response.body))
-                return response
-
-            return replace
-
-    client = _app(Replacing, echo)
+    client = _app(route_class(replace), echo)
     assert value(post(client, {"array": ARRAY, "raw": b"raw"})) == {"replaced": "raw"}
     assert value(post(client, DOCUMENT, x_how="new")) == {"was": 200}
 
 
 def test_class_that_replaces_the_handler_altogether_uses_the_json_lane() -> None:
-    class Own(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Any]:
-            async def handle(request: Request) -> Response:
-                return JSONResponse({"got": await request.json()})
-
-            return handle
+    async def handle(_: Callable[..., Any], request: Request) -> Response:
+        return JSONResponse({"got": await request.json()})
 
     lanes = Lanes()
-    client = _app(Own, echo, lanes=lanes)
+    client = _app(route_class(handle), echo, lanes=lanes)
     assert value(post(client, {"raw": b"text"})) == {"got": {"raw": "dGV4dA=="}}
-    assert lanes.answers == [TEXT]
+    assert lanes.content_types == [TEXT]
 
 
 # -- routes that were there before -----------------------------------------------------------------
@@ -338,22 +296,20 @@ class Versioned(APIRoute):
 
 def test_class_with_a_signature_of_its_own() -> None:
     app = FastAPI()
-    lanes = Lanes()
-    lanes.within(lambda _: None)(app)
+    lanes = Lanes(app)
     route = OtherSignature(echo, where="/")
     app.router.routes.append(route)
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
+    add_binary_mode(app, body_agnostic=[Noting])
     assert app.router.routes[-1] is route
     assert same(value(post(TestClient(app), DOCUMENT)), DOCUMENT)
-    assert lanes.answers == [OBJECTS]
+    assert lanes.content_types == [OBJECTS]
 
 
 def test_class_that_changes_its_arguments() -> None:
     app = FastAPI()
     app.router.route_class = Prefixing
     app.add_api_route("/echo", echo, methods=["POST"])
-    add_binary_mode(app)
-    client = TestClient(app)
+    client = binary_client(app)
     assert post(client, {"array": ARRAY}, "/v1/v1/echo").status_code == 404
     assert same(value(post(client, {"array": ARRAY}, "/v1/echo"))["array"], ARRAY)
 
@@ -382,23 +338,12 @@ def test_attributes_set_on_a_route_are_kept() -> None:
 
 
 def test_subclass_of_binary_route() -> None:
-    class Own(BinaryRoute):
-        def get_route_handler(self) -> Callable[[Request], Any]:
-            handler = super().get_route_handler()
-
-            async def mark(request: Request) -> Response:
-                response: Response = await handler(request)
-                response.headers["x-own"] = "1"
-                return response
-
-            return mark
-
     app = FastAPI()
-    router = APIRouter(route_class=Own)
+    router = APIRouter(route_class=route_class(_timed, BinaryRoute))
     router.add_api_route("/", echo, methods=["POST"])
     app.include_router(router)
     response = post(TestClient(app), DOCUMENT)
-    assert response.headers["x-own"] == "1"
+    assert "x-response-time" in response.headers
     assert same(value(response), DOCUMENT)
 
 
@@ -432,6 +377,5 @@ def test_callable_instances_as_endpoints() -> None:
 
     app = FastAPI()
     app.add_api_route("/", Endpoint(), methods=["POST"], name="endpoint")
-    add_binary_mode(app)
-    response = TestClient(app).post("/", content=packb(NOT_TEXT), headers=MSGPACK)
+    response = binary_client(app).post("/", content=packb(NOT_TEXT), headers=MSGPACK)
     assert value(response) == {"raw": NOT_TEXT}

@@ -1,17 +1,130 @@
-"""Options at the endpoints, routers and rules of FastAPI apps."""
-
-from __future__ import annotations
+"""The options of ``add_binary_mode``, and those of endpoints, routers and rules."""
 
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 from fastapi import APIRouter, Body, Depends, FastAPI
+from fastapi.responses import HTMLResponse
 from starlette.testclient import TestClient
 
 from binary_middleware import BinaryMiddleware, NumpyArrayField, RouteRule, binary_options
 from binary_middleware.fastapi import BinaryRoute, add_binary_mode
 from binary_middleware.options import make_overrides
+from tests.asgi_app import MSGPACK
+from tests.fastapi.conftest import ACCEPT, binary_client, get, value
 from tests.routing.effects import limit_holds, mode_of
+
+ARRAY = np.arange(3, dtype="int8")
+NOT_TEXT = b"\xff"
+JSON = {"content-type": "application/json"}
+
+
+def echo(
+    raw: Annotated[bytes, Body(embed=True)], array: Annotated[NumpyArrayField | None, Body()] = None
+) -> dict[str, Any]:
+    return {"raw": raw, "array": array}
+
+
+def _app(*, router: bool = False, **options: Any) -> TestClient:
+    app = FastAPI()
+    if router:
+        included = APIRouter()
+        included.post("/")(echo)
+        app.include_router(included)
+    else:
+        app.post("/")(echo)
+    app.get("/none", response_model=None)(lambda: {"array": ARRAY})
+    app.get("/html", response_class=HTMLResponse)(lambda: "<p>")
+    return binary_client(app, **options)
+
+
+DOCUMENT = {"raw": NOT_TEXT, "array": ARRAY}
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/json,*/*", "text/html", None])
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"])
+def test_documentation_is_exempt_from_require(path: str, accept: str | None) -> None:
+    plain, required = FastAPI(), FastAPI()
+    for app in (plain, required):
+        app.post("/")(echo)
+    add_binary_mode(required, mode="require")
+    headers = {"accept": accept} if accept else {}
+    response = TestClient(required).get(path, headers=headers)
+    assert response.status_code == 200
+    if path == "/openapi.json":
+        assert response.json() == required.openapi()
+    else:
+        assert response.content == TestClient(plain).get(path).content
+
+
+def test_document_in_msgpack_under_require() -> None:
+    app: Any = _app(mode="require").app
+    assert value(get(TestClient(app), "/openapi.json")) == app.openapi()
+
+
+def test_rules_of_the_app_come_before_the_exemption() -> None:
+    client = _app(mode="require", rules=[RouteRule("/openapi.json", mode="off")])
+    assert get(client, "/openapi.json").headers["content-type"] == "application/json"
+    assert client.get("/docs", headers={"accept": "text/html"}).status_code == 200
+
+
+def test_app_without_documentation() -> None:
+    app = FastAPI(openapi_url=None, docs_url=None)
+    app.post("/")(echo)
+    assert (
+        binary_client(app, mode="require").get("/docs", headers={"accept": "text/html"}).status_code
+        == 406
+    )
+
+
+@pytest.mark.parametrize("router", [False, True], ids=["app", "router"])
+def test_off_is_as_if_there_were_no_middleware(router: bool) -> None:
+    client = _app(mode="off", router=router)
+    assert client.post("/", json={"raw": "x"}).json() == {"raw": "x", "array": None}
+    response = client.post("/", content=b"words", headers={**MSGPACK, **ACCEPT})
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/json"
+    assert "vary" not in response.headers
+    assert get(client, "/html").text == "<p>"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mod": "off"}, "unknown option 'mod'"),
+        ({"mode": "sometimes"}, "mode must be one of"),
+        ({"max_body_size": -1}, "max_body_size"),
+        ({"media_types": "application/msgpack"}, "media_types"),
+    ],
+    ids=["unknown", "mode", "size", "types"],
+)
+def test_wrong_options_fail_at_once_and_change_nothing(options: Any, message: str) -> None:
+    app = FastAPI()
+    app.post("/")(echo)
+    routes = list(app.router.routes)
+    with pytest.raises(ValueError, match=message):
+        add_binary_mode(app, **options)
+    assert app.user_middleware == []
+    assert app.router.routes == routes
+    assert not any(isinstance(route, BinaryRoute) for route in app.router.routes)
+
+
+def test_enable_after_the_start_fails() -> None:
+    app = FastAPI()
+    app.post("/")(echo)
+    TestClient(app).get("/")
+    with pytest.raises(RuntimeError, match="after an application has started"):
+        add_binary_mode(app)
+
+
+def test_route_class_within_an_app_that_is_off_stays_off() -> None:
+    app = FastAPI()
+    router = APIRouter(route_class=BinaryRoute)
+    router.post("/")(echo)
+    app.include_router(router)
+    response = binary_client(app, mode="off").post("/", json={"raw": "x"}, headers=ACCEPT)
+    assert response.headers["content-type"] == "application/json"
 
 
 def length(data: Annotated[bytes, Body()]) -> int:
@@ -123,8 +236,7 @@ def test_mounted_apps() -> None:
     app = FastAPI()
     app.mount("/sub", sub)
     app.mount("/other", other)
-    add_binary_mode(app, max_body_size=20, arrays="map")
-    client = TestClient(app)
+    client = binary_client(app, max_body_size=20, arrays="map")
     assert mode_of(client, "/sub/app") == "require"
     assert limit_holds(client, "/sub/app-limit", 40)
     assert limit_holds(client, "/sub/v1/endpoint", 70)
@@ -158,28 +270,3 @@ def test_a_rule_that_matches_no_route_is_logged_at_start(caplog: pytest.LogCaptu
     messages = [record.getMessage() for record in caplog.records]
     assert "RouteRule('/v1/typo/x') matches no route of the app" in messages
     assert sum("matches no route" in message for message in messages) == 1
-
-
-def test_arrays_of_one_endpoint() -> None:
-    app = FastAPI()
-
-    @binary_options(arrays="map")
-    @app.post("/map")
-    async def as_map(array: NumpyArrayField) -> NumpyArrayField:
-        return array
-
-    @app.post("/numpy")
-    async def as_numpy(array: NumpyArrayField) -> NumpyArrayField:
-        return array
-
-    add_binary_mode(app)
-    client = TestClient(app)
-    headers = {"accept": "application/msgpack"}
-    document = {"shape": [1], "dtype": "uint8", "data_b64": "AQ=="}
-    found = {
-        path: client.post(path, json=document, headers=headers).content
-        for path in ("/map", "/numpy")
-    }
-    assert b"shape" in found["/map"]
-    assert b"nd" not in found["/map"]
-    assert b"nd" in found["/numpy"]

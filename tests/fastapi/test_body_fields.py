@@ -1,4 +1,4 @@
-"""What reaches an endpoint: bytes and arrays, in every place where FastAPI takes a body."""
+"""Bytes and arrays reach endpoints wherever FastAPI accepts a body, without JSON text."""
 
 import inspect
 from collections.abc import Callable
@@ -7,14 +7,17 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
-from fastapi import Body, Depends, FastAPI, File, Form, Header, Path, Query
-from pydantic import BaseModel, Field, RootModel
+from fastapi import APIRouter, Body, Depends, FastAPI, File, Form, Header, Path, Query
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, RootModel
+from pydantic_core import core_schema
 from starlette.testclient import TestClient
 
 from binary_middleware import NumpyArrayField, packb
-from binary_middleware.fastapi import add_binary_mode
+from binary_middleware.fastapi import BinaryRoute
+from binary_middleware.fields import NativeSerializer
 from tests.asgi_app import MSGPACK
-from tests.fastapi.conftest import ACCEPT, enabled, post, same, value
+from tests.fastapi.conftest import ACCEPT, binary_client, enabled, post, value
+from tests.sameness import same
 
 ARRAY = np.arange(6, dtype="float32").reshape(2, 3)
 NOT_TEXT = b"\xff\x00\xfe"
@@ -57,7 +60,7 @@ class Colour(Enum):
 
 
 def _as_client_sent(item: Any) -> Any:
-    """What an endpoint got, with plain types in the place of the models."""
+    """What an endpoint got, with plain types instead of the models."""
     if isinstance(item, BaseModel):
         return _as_client_sent(item.model_dump())
     if isinstance(item, NumpyArrayField):
@@ -265,11 +268,11 @@ def test_string_keyed_array_map_is_an_array_for_the_field_and_a_map_for_any() ->
         return {"array": array, "keys": list(anything)}
 
     map_ = {"shape": [2, 3], "dtype": "float32", "data": ARRAY.tobytes()}
-    answer = value(post(enabled(endpoint), {"array": map_, "anything": map_}))
-    assert same(answer, {"array": ARRAY, "keys": ["shape", "dtype", "data"]})
+    response = value(post(enabled(endpoint), {"array": map_, "anything": map_}))
+    assert same(response, {"array": ARRAY, "keys": ["shape", "dtype", "data"]})
 
 
-# -- no body -----------------------------------------------------------------------------------
+# -- no body ---------------------------------------------------------------------------------------
 
 
 def optional_model(item: Measurement | None = None) -> Any:
@@ -302,7 +305,7 @@ def test_nil_for_an_optional_body() -> None:
     assert value(post(enabled(optional_model), MEASUREMENT)) == "n"
 
 
-def test_query_parameters_and_a_binary_answer() -> None:
+def test_query_parameters_and_a_binary_response() -> None:
     def endpoint(sizes: Annotated[list[int], Query()]) -> NumpyArrayField:
         return NumpyArrayField(np.zeros(sizes))
 
@@ -310,10 +313,10 @@ def test_query_parameters_and_a_binary_answer() -> None:
     assert same(value(response), np.zeros((2, 3)))
 
 
-# -- what is no object-lane body ------------------------------------------------------------------
+# -- what is no object-lane body -------------------------------------------------------------------
 
 
-def test_forms_and_files_answer_in_msgpack() -> None:
+def test_forms_and_files_response_in_msgpack() -> None:
     def endpoint(name: Annotated[str, Form()], file: Annotated[bytes, File()]) -> Any:
         return {"name": name, "file": file}
 
@@ -342,11 +345,132 @@ def test_strict_content_type_holds_for_bodies_without_a_type(strict: bool) -> No
     def endpoint(count: Annotated[int, Body(embed=True)]) -> int:
         return count
 
-    add_binary_mode(app)
-    client = TestClient(app)
+    client = binary_client(app)
     assert value(post(client, {"count": 3})) == 3
     untyped = client.post("/", content=b'{"count": 3}', headers=ACCEPT)
     assert untyped.status_code == (422 if strict else 200)
     # Bytes without a type are never guessed to be msgpack.
     with_msgpack = client.post("/", content=packb({"count": 3}), headers=ACCEPT)
     assert with_msgpack.status_code == (422 if strict else 400)
+
+
+BIG_ENDIAN = np.arange(6, dtype=">f4").reshape(2, 3)
+
+
+class WroteJson(Exception):
+    pass
+
+
+class NeverJson:
+    """An array whose JSON serialiser raises, and whose validator refuses what JSON can hold."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        def validate(value: Any) -> Any:
+            if not isinstance(value, np.ndarray):
+                raise ValueError(f"not an array but {type(value).__name__}")
+            return value
+
+        def write_json(value: Any) -> Any:
+            raise WroteJson
+
+        return core_schema.no_info_plain_validator_function(
+            validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                NativeSerializer(np.asarray, write_json), info_arg=True
+            ),
+        )
+
+
+class Item(BaseModel):
+    array: Annotated[Any, NeverJson]
+    raw: bytes = b""
+    anything: Any = None
+    nan: float = float("nan")
+
+
+DOCUMENT = {
+    "array": BIG_ENDIAN,
+    "raw": b"\xff",
+    "anything": {"deep": [BIG_ENDIAN, b"\xff", float("inf"), 1j]},
+    "nan": float("nan"),
+}
+
+
+def echo(item: Item) -> Item:
+    return item
+
+
+async def echo_async(item: Item) -> Item:
+    return item
+
+
+def echo_without_model(item: Item):
+    return item
+
+
+def echo_in_a_dict(item: Item):
+    return {"array": item.array, "raw": item.raw, "anything": item.anything, "nan": item.nan}
+
+
+def echo_any(item: Item) -> Any:
+    return item
+
+
+def echo_by_dependency(item: Annotated[Item, Depends(echo)]) -> Item:
+    return item
+
+
+ENDPOINTS = [echo, echo_async, echo_without_model, echo_in_a_dict, echo_any, echo_by_dependency]
+
+
+def _enabled(endpoint: Callable[..., Any]) -> TestClient:
+    return enabled(endpoint)
+
+
+def _included(endpoint: Callable[..., Any]) -> TestClient:
+    app, router = FastAPI(), APIRouter()
+    router.post("/")(endpoint)
+    app.include_router(router)
+    return binary_client(app)
+
+
+def _route_class(endpoint: Callable[..., Any]) -> TestClient:
+    app, router = FastAPI(), APIRouter(route_class=BinaryRoute)
+    router.post("/")(endpoint)
+    app.include_router(router)
+    return TestClient(app)
+
+
+@pytest.mark.usefixtures("serving_path")
+@pytest.mark.parametrize("make", [_enabled, _included, _route_class], ids=lambda f: f.__name__[1:])
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda f: f.__name__)
+def test_neither_way_is_by_json(
+    endpoint: Callable[..., Any], make: Callable[[Any], TestClient]
+) -> None:
+    assert same(value(post(make(endpoint), DOCUMENT)), DOCUMENT)
+
+
+def test_the_serialiser_does_raise_for_json() -> None:
+    """So that the test above can fail."""
+    client = enabled(echo)
+    with pytest.raises(Exception, match="WroteJson"):
+        post(client, DOCUMENT, accept="application/json")
+    assert client.post("/", json={"array": [1]}).status_code == 422
+
+
+def test_array_of_the_request_is_the_array_of_the_endpoint() -> None:
+    """A large array is the body's own memory, not a copy of it."""
+    bases: list[Any] = []
+
+    def endpoint(array: Annotated[NumpyArrayField, Body(embed=True)]) -> None:
+        bases.append(array.array)
+
+    array = np.arange(200_000, dtype="float64")
+    assert post(enabled(endpoint), {"array": array}).status_code == 200
+    (received,) = bases
+    assert same(received, array)
+    assert received.base is not None
+    assert not received.flags.owndata

@@ -1,23 +1,20 @@
 """Where routes come from: routers, prefixes, mounted apps, before and after ``add_binary_mode``."""
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Annotated, Any
 
-import fastapi.routing
 import numpy as np
 import pytest
 from fastapi import APIRouter, Body, Depends, FastAPI, Response
-from fastapi.responses import HTMLResponse, JSONResponse
-from fastapi.routing import APIRoute
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from binary_middleware import BinaryMiddleware, NumpyArrayField, packb
+from binary_middleware import BinaryMiddleware, NumpyArrayField
 from binary_middleware.fastapi import BinaryRoute, add_binary_mode
-from binary_middleware.fastapi import _compat as internals
 from tests.asgi_app import MSGPACK
-from tests.fastapi.conftest import ACCEPT, Lanes, NotesAnswers, get, post, same, value
+from tests.fastapi.conftest import Lanes, Noting, binary_client, get, post, value
+from tests.sameness import same
 
 ARRAY = np.arange(4, dtype="int16")
 NOT_TEXT = b"\xff"
@@ -102,38 +99,39 @@ LAYOUTS = [
     _nested,
     _twice,
     _before_its_routes,
+    _in_a_mounted_router,
 ]
 
 
 def _enabled_before(app: FastAPI, layout: Callable[[FastAPI], list[str]]) -> list[str]:
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
+    add_binary_mode(app, body_agnostic=[Noting])
     return layout(app)
 
 
 def _enabled_after(app: FastAPI, layout: Callable[[FastAPI], list[str]]) -> list[str]:
     paths = layout(app)
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
+    add_binary_mode(app, body_agnostic=[Noting])
     return paths
 
 
 def _enabled_after_openapi(app: FastAPI, layout: Callable[[FastAPI], list[str]]) -> list[str]:
     paths = layout(app)
     app.openapi()  # FastAPI keeps what it made of the routes
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
+    add_binary_mode(app, body_agnostic=[Noting])
     return paths
 
 
 def _openapi_in_between(app: FastAPI, layout: Callable[[FastAPI], list[str]]) -> list[str]:
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
+    add_binary_mode(app, body_agnostic=[Noting])
     paths = layout(app)
     app.openapi()
     return paths
 
 
 def _enabled_twice(app: FastAPI, layout: Callable[[FastAPI], list[str]]) -> list[str]:
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
+    add_binary_mode(app, body_agnostic=[Noting])
     paths = layout(app)
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
+    add_binary_mode(app, body_agnostic=[Noting])
     return paths
 
 
@@ -152,20 +150,18 @@ def test_every_route_exchanges_objects(
     layout: Callable[[FastAPI], list[str]], order: Callable[..., list[str]]
 ) -> None:
     app = FastAPI()
-    lanes = Lanes()
-    lanes.within(lambda _: None)(app)
+    lanes = Lanes(app)
     paths = order(app, layout)
     client = TestClient(app)
     for path in paths:
         assert same(value(post(client, DOCUMENT, path)), DOCUMENT)
-    assert lanes.answers == [OBJECTS] * len(paths)
+    assert lanes.content_types == [OBJECTS] * len(paths)
     assert client.post("/nowhere", json={}).status_code == 404
 
 
 def test_route_that_is_added_while_the_app_runs() -> None:
     app = FastAPI()
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
-    client = TestClient(app)
+    client = binary_client(app, body_agnostic=[Noting])
     assert get(client, "/echo").status_code == 404
     app.add_api_route("/echo", echo, methods=["POST"])
     assert same(value(post(client, DOCUMENT, "/echo")), DOCUMENT)
@@ -185,8 +181,7 @@ def test_settings_of_the_including_router_hold() -> None:
     app.include_router(
         router, prefix="/more", dependencies=[Depends(set_header), Depends(needs_body)]
     )
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
-    client = TestClient(app)
+    client = binary_client(app, body_agnostic=[Noting])
     plain = post(client, DOCUMENT, "/plain/")
     assert plain.status_code == 202
     assert "x-from-include" not in plain.headers
@@ -214,16 +209,15 @@ def test_response_class_of_a_router_keeps_its_routes_on_the_json_lane(where: str
         return [1]
 
     app.include_router(router, **_given("default_response_class", classes.get("include")))
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
-    assert value(get(TestClient(app))) == {"data": [1]}
-    assert lanes.answers == [TEXT]
+    assert value(get(binary_client(app, body_agnostic=[Noting]))) == {"data": [1]}
+    assert lanes.content_types == [TEXT]
 
 
 def _given(name: str, setting: Any) -> dict[str, Any]:
     return {} if setting is None else {name: setting}
 
 
-# -- BinaryRoute alone -------------------------------------------------------------------------
+# -- BinaryRoute alone -----------------------------------------------------------------------------
 
 
 def test_route_class_alone_needs_no_middleware() -> None:
@@ -264,12 +258,11 @@ def test_route_class_by_an_override_for_one_route() -> None:
 def test_route_class_within_a_plain_middleware(path: str) -> None:
     app = FastAPI()
     app.include_router(_router(route_class=BinaryRoute))
-    lanes = Lanes()
-    lanes.within(lambda _: None)(app)
-    app.add_middleware(BinaryMiddleware, arrays="map", body_agnostic=[NotesAnswers])
+    lanes = Lanes(app)
+    app.add_middleware(BinaryMiddleware, arrays="map", body_agnostic=[Noting])
     document = value(post(TestClient(app), DOCUMENT, path))
     assert document["array"] == {"shape": [4], "dtype": "int16", "data": ARRAY.tobytes()}
-    assert lanes.answers == [OBJECTS]
+    assert lanes.content_types == [OBJECTS]
 
 
 def test_middleware_alone_serves_plain_routes_in_the_json_lane() -> None:
@@ -279,11 +272,11 @@ def test_middleware_alone_serves_plain_routes_in_the_json_lane() -> None:
     app.add_middleware(BinaryMiddleware)
     document = {"array": ARRAY, "raw": "text"}
     assert same(value(post(TestClient(app), document, "/echo")), document)
-    assert lanes.answers == [TEXT]
+    assert lanes.content_types == [TEXT]
 
 
 def test_shared_router_is_binary_in_the_enabled_app_only_by_request() -> None:
-    """The other app's clients notice nothing unless they speak msgpack."""
+    """The other app's clients are unaffected unless they send msgpack."""
     router = _router()
     first, second = FastAPI(), FastAPI()
     for app in (first, second):
@@ -294,7 +287,7 @@ def test_shared_router_is_binary_in_the_enabled_app_only_by_request() -> None:
     assert same(value(post(TestClient(second), DOCUMENT, "/echo")), DOCUMENT)
 
 
-# -- mounted apps ------------------------------------------------------------------------------
+# -- mounted apps ----------------------------------------------------------------------------------
 
 
 def _sub_app(*, is_enabled: bool, **options: Any) -> FastAPI:
@@ -311,107 +304,17 @@ def test_mounted_app(outer: bool, inner: bool) -> None:
     app = FastAPI()
     app.mount("/sub", _sub_app(is_enabled=inner))
     app.add_api_route("/echo", echo, methods=["POST"])
-    lanes = Lanes()
-    lanes.within(lambda _: None)(app)
+    lanes = Lanes(app)
     if outer:
-        add_binary_mode(app, body_agnostic=[NotesAnswers])
+        add_binary_mode(app, body_agnostic=[Noting])
     client = TestClient(app)
     document = {"array": ARRAY, "raw": "text" if not inner else b"text"}
     if outer or inner:
         assert same(value(post(client, document, "/sub/echo")), document)
-        assert lanes.answers == [OBJECTS if inner else TEXT]
+        assert lanes.content_types == [OBJECTS if inner else TEXT]
     else:
         assert _send_words(client, "/sub/echo").status_code == 422
     assert client.post("/sub/echo", json={}).status_code == 422
 
 
-def test_options_of_the_mounted_app_win() -> None:
-    app = FastAPI()
-    app.mount("/sub", _sub_app(is_enabled=True, arrays="map", max_body_size=1000))
-    _on_the_app(app)
-    add_binary_mode(app, max_body_size=2000)
-    client = TestClient(app)
-    assert isinstance(value(post(client, DOCUMENT, "/echo"))["array"], np.ndarray)
-    assert isinstance(value(post(client, DOCUMENT, "/sub/echo"))["array"], dict)
-    large = {"array": np.zeros(1500, np.int8)}
-    assert post(client, large, "/echo").status_code == 200
-    assert post(client, large, "/sub/echo").status_code == 413
-
-
-def test_mounted_app_can_be_off() -> None:
-    app = FastAPI()
-    app.mount("/sub", _sub_app(is_enabled=True, mode="off"))
-    add_binary_mode(app)
-    response = _send_words(TestClient(app), "/sub/echo")
-    assert response.status_code == 422
-    assert response.headers["content-type"] == TEXT
-
-
-def test_router_mounted_as_an_app() -> None:
-    app = FastAPI()
-    (path, _) = _in_a_mounted_router(app)
-    add_binary_mode(app)
-    assert same(value(post(TestClient(app), DOCUMENT, path)), DOCUMENT)
-
-
 # -- names of FastAPI that it does not document ----------------------------------------------------
-
-
-def test_fastapi_still_has_the_names_that_are_used() -> None:
-    """Should one of these move, included routers fall back to the JSON lane: adapt the module."""
-    variable = fastapi.routing._effective_route_context_var
-    assert variable.get() is None
-    seen = []
-
-    class Looking(APIRoute):
-        def get_route_handler(self) -> Any:
-            seen.append(variable.get())
-            return super().get_route_handler()
-
-    router = APIRouter(route_class=Looking)
-    router.add_api_route("/echo", echo, methods=["POST"])
-    app = FastAPI()
-    app.include_router(router, prefix="/x")
-    _send_words(TestClient(app), "/x/echo")
-    alone, included = seen
-    assert alone is None
-    assert included.original_route is router.routes[0]
-    names = ("response_field", "response_class", "body_field", "is_json_stream", "is_sse_stream")
-    for name in names:
-        assert hasattr(included, name), name
-        assert hasattr(router.routes[0], name), name
-    assert callable(router._mark_routes_changed)
-    assert app.routes[-1].original_router is router
-
-
-@pytest.mark.parametrize("layout", [_with_prefixes, _nested, _twice])
-def test_without_these_names_included_routers_use_the_json_lane(
-    layout: Callable[[FastAPI], list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without = SimpleNamespace(**vars(fastapi.routing))
-    monkeypatch.delattr(without, "_effective_route_context_var")
-    # FastAPI itself uses the name under which it has the variable.
-    monkeypatch.setattr(internals, "fastapi", SimpleNamespace(routing=without))
-    app = FastAPI()
-    lanes = Lanes()
-    paths = [path for path in layout(app) if path.endswith("/echo")]
-    lanes.within(lambda _: None)(app)
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
-    client = TestClient(app)
-    document = {"array": ARRAY, "raw": b"text"}
-    for path in paths:
-        answer = value(post(client, document, path))
-        assert same(answer, {"array": ARRAY, "raw": "text"})
-        in_json = client.post(path, content=packb(document), headers={**MSGPACK, "accept": TEXT})
-        assert in_json.json()["raw"] == "text"
-    assert set(lanes.answers) == {TEXT}
-
-
-def test_html_of_an_included_router_stays_html() -> None:
-    router = APIRouter()
-    router.add_api_route("/", lambda: "<p>", response_class=HTMLResponse)
-    app = FastAPI()
-    app.include_router(router)
-    add_binary_mode(app)
-    response = TestClient(app).get("/", headers=ACCEPT)
-    assert (response.text, response.headers["content-type"]) == ("<p>", "text/html; charset=utf-8")

@@ -13,8 +13,9 @@ from starlette.testclient import TestClient
 
 from binary_middleware import NumpyArrayField, packb, unpackb
 from binary_middleware.fastapi import add_binary_mode
-from tests.asgi_app import MSGPACK, call
-from tests.fastapi.conftest import same, value
+from tests.asgi_app import MSGPACK
+from tests.fastapi.conftest import binary_client, value
+from tests.sameness import same
 
 LARGE = np.arange(100_003, dtype="float64")
 DOCUMENTS: dict[str, bytes] = {
@@ -75,30 +76,10 @@ def test_body_is_what_the_client_sent(reader: Any, body: bytes) -> None:
     ) -> None:
         assert array is None or array.array.flags.writeable
 
-    add_binary_mode(app)
-    client = TestClient(app)
+    client = binary_client(app)
     for path in ("/endpoint", "/dependency"):
         assert client.post(path, content=body, headers=MSGPACK).status_code == 200
     assert seen == [body, body]
-
-
-def test_body_in_chunks() -> None:
-    body = DOCUMENTS["large, 3 off"]
-    seen = []
-    app = FastAPI()
-
-    @app.post("/")
-    async def endpoint(
-        request: Request, array: Annotated[NumpyArrayField, Body(embed=True)]
-    ) -> int:
-        seen.append(await request.body())
-        return array.array.size
-
-    add_binary_mode(app)
-    size = 10_007
-    chunks = [body[start : start + size] for start in range(0, len(body), size)]
-    assert call(app, chunks).status == 200
-    assert seen == [body]
 
 
 def test_json_is_the_decoded_object() -> None:
@@ -127,8 +108,7 @@ def test_without_a_declared_body_it_is_json_text(how: str, body: bytes) -> None:
             return await request.json()
         return json.loads(await (_body if how == "body" else _stream)(request))
 
-    add_binary_mode(app)
-    response = TestClient(app).post("/", content=body, headers=MSGPACK)
+    response = binary_client(app).post("/", content=body, headers=MSGPACK)
     assert response.status_code == 200
     assert same(value(response), _as_json(unpackb(body)))
 
@@ -150,24 +130,6 @@ def _as_json(document: Any) -> Any:
     return [_as_json(item) for item in document] if isinstance(document, list) else document
 
 
-def test_header_fields_say_json() -> None:
-    app = FastAPI()
-
-    @app.post("/")
-    async def endpoint(request: Request) -> dict[str, str | None]:
-        names = ("content-type", "accept", "x-other")
-        return {name: request.headers.get(name) for name in names}
-
-    add_binary_mode(app)
-    headers = {**MSGPACK, "accept": "application/msgpack, text/plain;q=0.5", "x-other": "1"}
-    response = TestClient(app).post("/", content=packb(1), headers=headers)
-    assert value(response) == {
-        "content-type": "application/json",
-        "accept": "application/json, text/plain;q=0.5",
-        "x-other": "1",
-    }
-
-
 def test_state_and_client_are_there() -> None:
     async def dependency(request: Request) -> None:
         request.state.user = "u"
@@ -186,8 +148,7 @@ def test_state_and_client_are_there() -> None:
             request.app is app,
         ]
 
-    add_binary_mode(app)
-    response = TestClient(app).post("/5?q=x", content=packb(b"\xff"), headers=MSGPACK)
+    response = binary_client(app).post("/5?q=x", content=packb(b"\xff"), headers=MSGPACK)
     assert value(response) == ["u", "5", "x", "http://testserver/7", "POST", True]
 
 
@@ -215,8 +176,7 @@ def test_exception_handler_reads_the_request_as_json_text(declared: bool) -> Non
         body = await request.body()
         return JSONResponse([json.loads(body), await request.json()], status_code=409)
 
-    add_binary_mode(app)
-    response = TestClient(app).post("/", content=packb({"raw": b"\xff"}), headers=MSGPACK)
+    response = binary_client(app).post("/", content=packb({"raw": b"\xff"}), headers=MSGPACK)
     assert response.status_code == 409
     assert value(response) == [{"raw": "/w=="}, {"raw": "/w=="}]
 

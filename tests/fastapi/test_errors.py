@@ -1,22 +1,24 @@
-"""Errors of the app: the same status and document in msgpack as in JSON."""
+"""Errors have the same status and document in both formats; how JSON clients get bytes."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
 import pytest
-from fastapi import Body, Depends, FastAPI, HTTPException, Request, WebSocketException
-from fastapi.exceptions import RequestValidationError, ResponseValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Request, WebSocketException
+from fastapi.exceptions import ResponseValidationError
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from binary_middleware import NumpyArrayField, packb
-from binary_middleware.fastapi import add_binary_mode
+from binary_middleware import NumpyArrayField, packb, unpackb
+from binary_middleware.fastapi import BinaryRoute, add_binary_mode
+from binary_middleware.fields import BinaryBytes
 from tests.asgi_app import MSGPACK
-from tests.fastapi.conftest import ACCEPT, enabled, get, post, twins, value
+from tests.fastapi.conftest import ACCEPT, binary_client, enabled, post, twins, value
 
 pytestmark = pytest.mark.usefixtures("serving_path")
 
@@ -107,7 +109,7 @@ def test_trailing_slash_is_redirected() -> None:
     assert (followed.status_code, value(followed)) == (418, {"teapot": True})
 
 
-# -- crashes -----------------------------------------------------------------------------------
+# -- crashes ---------------------------------------------------------------------------------------
 
 
 class Item(BaseModel):
@@ -147,8 +149,8 @@ def test_crash_is_a_500_as_in_json(endpoint: Any, settings: Any, error: type[Exc
         post(enabled(endpoint, **settings), b"raw")
 
 
-def test_handler_of_the_server_error_answers_as_it_likes() -> None:
-    """It stands outside of every middleware, so it answers in JSON."""
+def test_handler_of_the_server_error_responses_as_it_likes() -> None:
+    """It stands outside of every middleware, so it responses in JSON."""
 
     def build(app: FastAPI) -> None:
         app.post("/")(crash)
@@ -175,36 +177,7 @@ def test_handler_of_response_validation_errors() -> None:
     assert (response.status_code, value(response)) == (502, {"wrong": ["response", "array"]})
 
 
-# -- handlers that answer in other ways ------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", [404, StarletteHTTPException, 405])
-def test_handler_for_a_status(kind: Any) -> None:
-    app = FastAPI()
-    build(app)
-
-    @app.exception_handler(kind)
-    async def handler(request: Request, exc: StarletteHTTPException) -> Response:
-        return JSONResponse({"handled": exc.status_code}, exc.status_code)
-
-    add_binary_mode(app)
-    path = "/items/1" if kind == 405 else "/nowhere"
-    response = TestClient(app).post(path, content=packb(1), headers=MSGPACK)
-    assert value(response) == {"handled": response.status_code}
-
-
-def test_handler_that_answers_text() -> None:
-    app = FastAPI()
-    build(app)
-
-    @app.exception_handler(RequestValidationError)
-    async def handler(request: Request, exc: RequestValidationError) -> PlainTextResponse:
-        return PlainTextResponse(str(exc.errors()[0]["input"]), 400)
-
-    add_binary_mode(app)
-    response = TestClient(app).post("/own", content=packb(1.5), headers=MSGPACK)
-    assert (response.status_code, response.text) == (400, "1.5")
-    assert response.headers["vary"] == "Accept, Content-Type"
+# -- handlers that respond in other ways -----------------------------------------------------------
 
 
 def test_websocket_errors_are_left_alone() -> None:
@@ -223,17 +196,164 @@ def test_websocket_errors_are_left_alone() -> None:
     assert raised.value.code == 1008
 
 
-def test_dependency_overrides_hold() -> None:
-    app = FastAPI()
-    build(app)
-    app.dependency_overrides[_refuse] = lambda: None
+RAW = b"\x89PNG\xff"
+DETAIL = (
+    "the response holds bytes that are not text, which JSON cannot carry: send Accept: "
+    "application/msgpack, or declare its field as BinaryBytes or NumpyArrayField"
+)
 
-    @app.get("/allowed", dependencies=[Depends(_refuse)])
-    def allowed() -> NumpyArrayField:
-        return NumpyArrayField(np.arange(2))
 
+class Picture(BaseModel):
+    png: bytes
+
+
+class Portable(BaseModel):
+    png: BinaryBytes
+
+
+SEEN: list[str] = []
+
+
+def watched() -> Iterator[None]:
+    try:
+        yield
+    except Exception as exc:
+        SEEN.append(type(exc).__name__)
+        raise
+    SEEN.append("no exception")
+
+
+def routes(router: Any) -> None:
+    @router.get("/model")
+    @router.post("/model")
+    async def model() -> Picture:
+        return Picture(png=RAW)
+
+    @router.get("/in-thread", dependencies=[Depends(watched)])
+    def in_thread() -> Picture:
+        return Picture(png=RAW)
+
+    @router.get("/no-model")
+    async def no_model():
+        return {"png": RAW}
+
+    @router.get("/cut-off")
+    async def cut_off() -> Picture:
+        return Picture(png="é".encode()[:1])
+
+    @router.get("/portable")
+    async def portable() -> Portable:
+        return Portable(png=RAW)
+
+    @router.get("/text")
+    async def text() -> Picture:
+        return Picture(png=b"text")
+
+    @router.get("/own-fault")
+    async def own_fault() -> str:
+        return RAW.decode()
+
+    @router.get("/own-dump")
+    async def own_dump(number: int = 1) -> str:
+        return Picture(png=RAW).model_dump_json()
+
+
+def with_enable(app: FastAPI) -> None:
+    routes(app)
     add_binary_mode(app)
-    client = TestClient(app)
-    assert value(get(client, "/allowed")).tolist() == [0, 1]
-    app.dependency_overrides.clear()
-    assert get(client, "/allowed").status_code == 403
+
+
+def with_router(app: FastAPI) -> None:
+    router = APIRouter(route_class=BinaryRoute)
+    routes(router)
+    app.include_router(router)
+
+
+@pytest.fixture(params=[with_enable, with_router])
+def client(request: pytest.FixtureRequest) -> TestClient:
+    app = FastAPI()
+    request.param(app)
+    return TestClient(app, raise_server_exceptions=False)
+
+
+@pytest.mark.parametrize("path", ["/model", "/in-thread", "/no-model"])
+@pytest.mark.parametrize("headers", [{}, {"accept": "application/json"}, {"if-match": '"x"'}])
+def test_a_json_client_is_told_how_to_get_bytes(
+    client: TestClient, path: str, headers: dict[str, str]
+) -> None:
+    response = client.get(path, headers=headers)
+    assert response.status_code == 406
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["vary"] == "Accept"
+    assert response.json() == {
+        "type": "about:blank",
+        "title": "Not Acceptable",
+        "status": 406,
+        "detail": DETAIL,
+    }
+    response = client.get(path, headers={"accept": "application/msgpack"})
+    assert unpackb(response.content) == {"png": RAW}
+
+
+def test_text_that_is_cut_off_is_none(client: TestClient) -> None:
+    """pydantic has another message for it."""
+    response = client.get("/cut-off")
+    assert (response.status_code, response.json()["detail"]) == (406, DETAIL)
+
+
+def test_a_binary_client_that_wants_json_is_told_as_well(client: TestClient) -> None:
+    headers = {**MSGPACK, "accept": "application/json"}
+    response = client.post("/model", content=packb({}), headers=headers)
+    assert (response.status_code, response.json()["detail"]) == (406, DETAIL)
+
+
+def test_dependencies_see_that_there_was_no_response(client: TestClient) -> None:
+    SEEN.clear()
+    client.get("/in-thread")
+    client.get("/in-thread", headers={"accept": "application/msgpack"})
+    assert SEEN == ["NotAcceptable", "no exception"]
+
+
+def test_bytes_that_json_can_carry_are_carried(client: TestClient) -> None:
+    assert client.get("/portable").json() == {"png": "iVBOR/8="}
+    assert client.get("/text").json() == {"png": "text"}
+
+
+@pytest.mark.parametrize("path", ["/own-fault", "/own-dump"])
+def test_faults_of_an_endpoint_stay_its_own(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 500
+
+
+def test_without_binary_mode_it_stays_an_error_of_the_server() -> None:
+    app = FastAPI()
+    routes(app)
+    add_binary_mode(app, mode="off")
+    assert TestClient(app, raise_server_exceptions=False).get("/model").status_code == 500
+
+
+@pytest.mark.parametrize("has_model", [True, False])
+@pytest.mark.parametrize(
+    "value", [np.arange(3), np.datetime64("NaT"), np.timedelta64(5, "s"), np.longdouble(1) / 3]
+)
+def test_arrays_that_nobody_declared(value: Any, has_model: bool) -> None:
+    """A client that sends an array to a field of any type, and wants JSON back."""
+    app = FastAPI()
+
+    @app.post("/", response_model=Any if has_model else None)
+    def echo(anything: Annotated[Any, Body()]) -> Any:
+        return {"anything": anything}
+
+    client = binary_client(app)
+    response = client.post("/", content=packb(value), headers={**MSGPACK, "accept": "text/json"})
+    assert response.status_code == 200  # nothing is acceptable, so that it is as the request was
+    response = client.post("/", content=packb(value), headers={**MSGPACK, **ACCEPT_JSON})
+    assert response.status_code == 406
+    assert "an array" in unpackb_or_json(response)["detail"]
+
+
+ACCEPT_JSON = {"accept": "application/json"}
+
+
+def unpackb_or_json(response: Any) -> Any:
+    is_json = "json" in response.headers["content-type"]
+    return response.json() if is_json else unpackb(response.content)

@@ -22,7 +22,8 @@ from starlette.types import Receive, Scope, Send
 from binary_middleware import BinaryMiddleware, NumpyArrayField, packb, unpackb
 from binary_middleware.fastapi import add_binary_mode, complete_openapi
 from tests.asgi_app import MSGPACK
-from tests.fastapi.conftest import Lanes, NotesAnswers, same
+from tests.fastapi.conftest import Lanes, Noting, binary_client
+from tests.sameness import same
 
 ARRAY = np.arange(3, dtype="float32")
 TEXT, OBJECTS = "application/json", "application/msgpack"
@@ -214,7 +215,7 @@ def _document(response: Any) -> Any:
     return response.json() if is_json else response.text
 
 
-def answers(client: TestClient, key: str = "") -> list[Any]:
+def responses(client: TestClient, key: str = "") -> list[Any]:
     """Statuses and documents: of a JSON client, and of a binary one that got the same."""
     found: list[Any] = []
     for path in ("/echo", "/ECHO", "/echo/other"):
@@ -253,8 +254,11 @@ def _plain(place: Any, endpoint: Callable[..., Any], change: Change, key: str) -
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("place", PLACES, ids=lambda f: f.__name__[1:])
-@pytest.mark.parametrize("endpoint", [echo, echo_async], ids=lambda f: f.__name__)
-@pytest.mark.parametrize("name", [*GUARDS, *CHANGES])
+@pytest.mark.parametrize(
+    ("endpoint", "name"),
+    [*((echo, name) for name in (*GUARDS, *CHANGES)), *((echo_async, name) for name in GUARDS)],
+    ids=lambda each: getattr(each, "__name__", each),
+)
 def test_same_for_both_kinds_of_clients(
     place: Any, endpoint: Callable[..., Any], name: str, when: str
 ) -> None:
@@ -272,7 +276,7 @@ def test_same_for_both_kinds_of_clients(
         return
     client = TestClient(app, raise_server_exceptions=False)
     for key in ("", "open") if name in GUARDS else ("",):
-        assert answers(client, key) == _plain(place, endpoint, change, key)
+        assert responses(client, key) == _plain(place, endpoint, change, key)
 
 
 @pytest.mark.parametrize("place", [_route_on_app, _context_of_router], ids=lambda f: f.__name__[1:])
@@ -284,8 +288,7 @@ def test_guards_hold(place: Any, name: str) -> None:
     if name == "handle" and not hasattr(route, "handle"):
         return  # such a context is not asked to handle anything
     GUARDS[name](route)
-    add_binary_mode(app)
-    client = TestClient(app)
+    client = binary_client(app)
     assert client.post("/echo", json=AS_JSON).status_code == 401
     body = packb({"array": ARRAY})
     assert client.post("/echo", content=body, headers=MSGPACK).status_code == 401
@@ -294,15 +297,13 @@ def test_guards_hold(place: Any, name: str) -> None:
 @pytest.mark.parametrize("place", PLACES, ids=lambda f: f.__name__[1:])
 def test_untouched_routes_exchange_objects(place: Any, caplog: pytest.LogCaptureFixture) -> None:
     app = FastAPI()
-    lanes = Lanes()
-    lanes.within(lambda _: None)(app)
+    lanes = Lanes(app)
     route = place(app, echo)
     kept = getattr(route, "original_route", route)
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
-    client = TestClient(app)
+    client = binary_client(app, body_agnostic=[Noting])
     response = client.post("/echo", content=packb({"array": ARRAY}), headers=MSGPACK)
     assert same(unpackb(response.content), {"array": ARRAY, "number": 1})
-    assert lanes.answers == [OBJECTS]
+    assert lanes.content_types == [OBJECTS]
     assert kept is route or kept in app.router.routes[-1].original_router.routes  # type: ignore[attr-defined]
     assert "binary_middleware" not in [record.name for record in caplog.records]
 
@@ -312,18 +313,16 @@ def test_log_says_once_which_routes_stay_on_the_json_lane(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = FastAPI()
-    lanes = Lanes()
-    lanes.within(lambda _: None)(app)
+    lanes = Lanes(app)
     GUARDS[name](_route_on_app(app, echo))
     app.post("/other")(echo)
-    add_binary_mode(app, body_agnostic=[NotesAnswers])
-    client = TestClient(app)
+    client = binary_client(app, body_agnostic=[Noting])
     with caplog.at_level(logging.WARNING, "binary_middleware"):
         for path in ("/echo", "/other") * 2:
             headers = {**MSGPACK, "x-key": "open"}
             response = client.post(path, content=packb({"array": ARRAY}), headers=headers)
             assert same(unpackb(response.content), {"array": ARRAY, "number": 1})
-    assert lanes.answers == [TEXT, OBJECTS] * 2
+    assert lanes.content_types == [TEXT, OBJECTS] * 2
     messages = [record.getMessage() for record in caplog.records]
     assert len([message for message in messages if "/echo" in message]) == 1
     assert not any("/other" in message for message in messages)
