@@ -29,7 +29,7 @@ class RouteHandlers(NamedTuple):
     json: Handler
     """FastAPI's handler, for JSON clients."""
     claimed: Handler
-    """For a binary body, when the response is JSON."""
+    """For a binary body, if the response is JSON."""
     objects: Handler
     """For a binary response."""
     fast_path: FastPath | None
@@ -45,28 +45,23 @@ def negotiated_handler(handlers: RouteHandlers, route: object, *, reads_body: bo
         reads_body: Whether the route declares a body that is not a form. Any other body is left to
             the endpoint, as JSON text.
     """
-    handle_json, handle_claimed, handle_objects, fast_path = handlers
+    handle_json, fast_path = handlers.json, handlers.fast_path
 
     async def handle(request: Request) -> Response:
         exchange = request.scope.get(SCOPE_KEY)
         if not isinstance(exchange, Exchange):
             return await handle_json_client(handle_json, request)
-        is_binary = exchange.plan.variant is not None
         inner = claim_request(exchange, request) if reads_body else request
         try:
+            is_binary = exchange.plan.variant is not None
             if is_binary and fast_path is not None and can_use_fast_path(request):
                 if type(inner) is BinaryRequest:
                     return await fast_path(exchange, inner, await inner.document())
                 if not reads_body:
                     return await fast_path(exchange, inner, NO_BODY)
-            is_claimed = inner is not request
-            token = set_current_exchange(exchange if is_claimed else None)
-            try:
-                if not is_binary:
-                    return await (handle_claimed if is_claimed else handle_json)(inner)
-                return pack_if_document(await handle_objects(inner), exchange, route)
-            finally:
-                reset_current_exchange(token)
+            is_replaced = inner is not request
+            response = await _call_fastapi(handlers, exchange, inner, is_replaced=is_replaced)
+            return pack_if_document(response, exchange, route)
         except RequestValidationError as exc:
             if exchange.plan.request is None and not holds_bytes(exc):
                 raise
@@ -79,6 +74,27 @@ def negotiated_handler(handlers: RouteHandlers, route: object, *, reads_body: bo
             return refusal(exchange)
 
     return handle
+
+
+async def _call_fastapi(
+    handlers: RouteHandlers, exchange: Exchange, request: Request, *, is_replaced: bool
+) -> Response:
+    """Have one of FastAPI's handlers respond to a binary client.
+
+    Args:
+        handlers: The handlers of the route.
+        exchange: The exchange of the request.
+        request: The request for the handler.
+        is_replaced: Whether it replaces the app's request, because the body is binary.
+    """
+    handle = handlers.claimed if is_replaced else handlers.json
+    if exchange.plan.variant is not None:
+        handle = handlers.objects
+    token = set_current_exchange(exchange if is_replaced else None)
+    try:
+        return await handle(request)
+    finally:
+        reset_current_exchange(token)
 
 
 async def handle_json_client(handle_json: Handler, request: Request) -> Response:
