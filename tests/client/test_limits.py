@@ -16,6 +16,7 @@ import pytest
 from binary_middleware import packb
 from binary_middleware.client import BinaryClient
 from binary_middleware.client._limits import json_structure_size
+from binary_middleware.formats import FORMAT
 from tests.client.conftest import MakeClient
 from tests.client.memory import needs_proc, run
 from tests.client.raw_server import MIB, bomb, coded, response, serving_bytes
@@ -152,7 +153,7 @@ def test_there_may_be_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr("binary_middleware.formats.msgpack._format.unpack", fail)
+    monkeypatch.setattr(type(FORMAT), "decode", fail)
     with (
         serving_bytes(response()) as url,
         BinaryClient(url) as client,
