@@ -95,16 +95,12 @@ class ClientCore:
             raise ValueError(f"fallback must be 'json' or None, got {fallback!r}")
         check_sizes(max_response_size=max_response_size, max_structure_size=max_structure_size)
         self._owns_http = isinstance(client, str) or type(client).__name__ == "URL"
-        if self._owns_http:
-            client = open_client(self._kind, str(client), options)
-        elif options:
-            raise TypeError(
-                f"{', '.join(options)}: only for a URL; give them to the httpx client instead"
-            )
-        self._package = package_of(client, self._kind)
+        if options and not self._owns_http:
+            raise TypeError(f"{', '.join(options)}: only for a URL; give them to the httpx client")
+        self.http = open_client(self._kind, str(client), options) if self._owns_http else client
+        self._package = package_of(self.http, self._kind)
         self._limit = ResponseLimit(self._package, max_response_size)
-        self._limit.install(client, is_async=self._kind == "AsyncClient")
-        self.http = client
+        self._limit.install(self.http, is_async=self._kind == "AsyncClient")
         self.progress = progress
         self._media_type = media_type
         self._variant = FORMAT.variant(media_type, {}, parameters)

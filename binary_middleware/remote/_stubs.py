@@ -59,15 +59,7 @@ class Connection(Generic[T]):
         self._client_options = client_options
         self._clients: dict[tuple[type, bool], Any] = {}
         self._lock = threading.Lock()
-        self._limits: dict[type, Any] = {
-            BinaryClient: nullcontext(),
-            AsyncBinaryClient: nullcontext(),
-        }
-        if concurrency_limit is not None:
-            self._limits = {
-                BinaryClient: threading.BoundedSemaphore(concurrency_limit),
-                AsyncBinaryClient: anyio.Semaphore(concurrency_limit),
-            }
+        self._limits = _limits(concurrency_limit)
         class_: Any = _stub_class(contract)
         self.stub = class_(_State(self, {**_DEFAULTS, **call_options}))
 
@@ -150,10 +142,6 @@ def connect(
         TypeError: the contract is incomplete, or an option is unknown.
         ValueError: a limit is wrong.
     """
-    if concurrency_limit is not None and (
-        type(concurrency_limit) is not int or concurrency_limit < 1
-    ):
-        raise ValueError(f"concurrency_limit must be at least 1, not {concurrency_limit!r}")
     check_sizes(max_response_size=max_response_size, max_structure_size=max_structure_size)
     _check_names(options)
     return Connection(
@@ -168,6 +156,18 @@ def connect(
         },
         options,
     )
+
+
+def _limits(number: int | None) -> dict[type, Any]:
+    """Return the limits of concurrent calls, for blocking and for awaited ones."""
+    if number is None:
+        return dict.fromkeys((BinaryClient, AsyncBinaryClient), nullcontext())
+    if type(number) is not int or number < 1:
+        raise ValueError(f"concurrency_limit must be at least 1, not {number!r}")
+    return {
+        BinaryClient: threading.BoundedSemaphore(number),
+        AsyncBinaryClient: anyio.Semaphore(number),
+    }
 
 
 def with_options(stub: T, **options: Unpack[CallOptions]) -> T:

@@ -178,7 +178,7 @@ def test_a_broken_connection_is_tried_again_only_for_idempotent_methods(breaking
 def test_a_connection_that_cannot_be_made_is_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    retries = Retries(attempts=50, wait_initial=0.05, wait_max=0.1, wait_jitter=0.01)
+    retries = Retries(attempts=500, wait_initial=0.05, wait_max=0.1, wait_jitter=0.01)
 
     async def call() -> int:
         async with connect(Flaky, f"http://127.0.0.1:{port}", retries=retries) as stub:
