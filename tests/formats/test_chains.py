@@ -103,10 +103,7 @@ def test_other_values_are_the_same_in_both_dialects() -> None:
 
 def test_keys_are_text_in_both_dialects() -> None:
     day = datetime.date(2026, 1, 31)
-    assert unpackb(packb({day: 1, uuid.UUID(ID): 2}, dialect="chains")) == {
-        "2026-01-31": 1,
-        ID: 2,
-    }
+    assert unpackb(packb({day: 1, uuid.UUID(ID): 2}, dialect="chains")) == {"2026-01-31": 1, ID: 2}
 
 
 @pytest.mark.parametrize(

@@ -47,17 +47,7 @@ DTYPES = {
     "subarray": np.dtype([("a", INNER, (3,)), ("b", "u1")]),
     "subarray of subarrays": np.dtype([("c", [("a", INNER, (2, 2))], (3,)), ("b", "u1")]),
     "titles": np.dtype([(("title", "a"), "u1"), (("other", "b"), "<i8")], align=True),
-    "no elements": padded(
-        [
-            (
-                "a",
-                INNER,
-            ),
-            ("none", np.dtype((INNER, (0,)))),
-        ],
-        1,
-        1,
-    ),
+    "no elements": padded([("a", INNER), ("none", np.dtype((INNER, (0,))))], 1, 1),
 }
 if HAS_GAPS_IN_NUMBERS:
     DTYPES |= {"long double": np.dtype("g"), "complex": np.dtype("G")}

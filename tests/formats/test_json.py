@@ -106,15 +106,7 @@ def check_long_text(unit: str, more: int, size: int) -> None:
         to_json(unpack_views(document), max_size=limit - 1)
 
 
-@pytest.mark.parametrize(
-    "at",
-    [
-        0,
-        5,
-        *range(CHUNK_SIZE - 5, CHUNK_SIZE + 5),
-        2 * CHUNK_SIZE + 99,
-    ],
-)
+@pytest.mark.parametrize("at", [0, 5, *range(CHUNK_SIZE - 5, CHUNK_SIZE + 5), 2 * CHUNK_SIZE + 99])
 @pytest.mark.parametrize(
     "bad", [b"\xff", b"\xc3", b"\xe6\xb1", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\x80\x80\x80\x80"]
 )

@@ -17,10 +17,7 @@ from binary_middleware.formats.msgpack import packb, unpackb
 from binary_middleware.formats.msgpack._keys import MAX_NUMERIC_KEYS
 from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
 from binary_middleware.formats.msgpack._unpack import LARGE_ITEM
-from tests.formats.documents import (
-    list32,
-    map32,
-)
+from tests.formats.documents import list32, map32
 from tests.formats.owned import owned, unpack_owned, unpack_views
 from tests.formats.test_limits import peak_of_refusal
 from tests.sameness import same

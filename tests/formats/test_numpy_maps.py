@@ -22,12 +22,7 @@ from binary_middleware.formats.msgpack._numpy_maps import (
     view_array,
 )
 from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
-from tests.formats.documents import (
-    ALIGNED,
-    assert_same_array,
-    filled,
-    peer_packb,
-)
+from tests.formats.documents import ALIGNED, assert_same_array, filled, peer_packb
 from tests.sameness import raw_bytes
 
 # -- golden bytes ----------------------------------------------------------------------------------
@@ -42,14 +37,8 @@ def golden(type_: str, kind: str, shape: str, data: str) -> bytes:
 
 
 GOLDEN = {
-    "uint8": (
-        np.array([1, 2], "u1"),
-        golden("a37c7531", "c400", "9102", "c402 0102"),
-    ),
-    "int16": (
-        np.array([1, -2], "<i2"),
-        golden("a33c6932", "c400", "9102", "c404 0100feff"),
-    ),
+    "uint8": (np.array([1, 2], "u1"), golden("a37c7531", "c400", "9102", "c402 0102")),
+    "int16": (np.array([1, -2], "<i2"), golden("a33c6932", "c400", "9102", "c404 0100feff")),
     "int32, big-endian": (
         np.array([1, -2], ">i4"),
         golden("a33e6934", "c400", "9102", "c408 00000001fffffffe"),
@@ -58,10 +47,7 @@ GOLDEN = {
         np.array([2**64 - 1], "<u8"),
         golden("a33c7538", "c400", "9101", "c408 ffffffffffffffff"),
     ),
-    "float16": (
-        np.array([1.5], "<f2"),
-        golden("a33c6632", "c400", "9101", "c402 003e"),
-    ),
+    "float16": (np.array([1.5], "<f2"), golden("a33c6632", "c400", "9101", "c402 003e")),
     "float32": (
         np.array([[0.5, 1.5]], "<f4"),
         golden("a33c6634", "c400", "920102", "c408 0000003f0000c03f"),
@@ -74,22 +60,13 @@ GOLDEN = {
         np.array([1.5], ">f8"),
         golden("a33e6638", "c400", "9101", "c408 3ff8000000000000"),
     ),
-    "bool": (
-        np.array([True, False]),
-        golden("a37c6231", "c400", "9102", "c402 0100"),
-    ),
+    "bool": (np.array([True, False]), golden("a37c6231", "c400", "9102", "c402 0100")),
     "complex64": (
         np.array([1 + 2j], "<c8"),
         golden("a33c6338", "c400", "9101", "c408 0000803f00000040"),
     ),
-    "bytes": (
-        np.array([b"a", b"bc"]),
-        golden("a37c5332", "c400", "9102", "c404 61006263"),
-    ),
-    "text": (
-        np.array(["é"], "<U1"),
-        golden("a33c5531", "c400", "9101", "c404 e9000000"),
-    ),
+    "bytes": (np.array([b"a", b"bc"]), golden("a37c5332", "c400", "9102", "c404 61006263")),
+    "text": (np.array(["é"], "<U1"), golden("a33c5531", "c400", "9101", "c404 e9000000")),
     "void": (
         np.frombuffer(b"abcdef", "V3"),
         golden("91 92a0a37c5633", "c40156", "9102", "c406 616263646566"),
@@ -97,10 +74,7 @@ GOLDEN = {
     "structured": (
         np.array([(1, 2.5)], [("a", "<i4"), ("b", "<f8")]),
         golden(
-            "92 92a161a33c6934 92a162a33c6638",
-            "c40156",
-            "9101",
-            "c40c 010000000000000000000440",
+            "92 92a161a33c6934 92a162a33c6638", "c40156", "9101", "c40c 010000000000000000000440"
         ),
     ),
     "nested": (
@@ -128,18 +102,9 @@ GOLDEN = {
         np.asfortranarray(np.arange(4, dtype="u1").reshape(2, 2)),
         golden("a37c7531", "c400", "920202", "c404 00010203"),
     ),
-    "strided": (
-        np.arange(6, dtype="u1")[::2],
-        golden("a37c7531", "c400", "9103", "c403 000204"),
-    ),
-    "empty": (
-        np.empty(0, "<f4"),
-        golden("a33c6634", "c400", "9100", "c400"),
-    ),
-    "no elements": (
-        np.empty((2, 0), "<f4"),
-        golden("a33c6634", "c400", "920200", "c400"),
-    ),
+    "strided": (np.arange(6, dtype="u1")[::2], golden("a37c7531", "c400", "9103", "c403 000204")),
+    "empty": (np.empty(0, "<f4"), golden("a33c6634", "c400", "9100", "c400")),
+    "no elements": (np.empty((2, 0), "<f4"), golden("a33c6634", "c400", "920200", "c400")),
     "complex number": (
         1 + 2j,
         bytes.fromhex("82 c407636f6d706c6578 c3 c40464617461 a6 28312b326a29"),

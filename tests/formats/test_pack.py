@@ -25,9 +25,7 @@ from binary_middleware.errors import EncodeError
 from binary_middleware.fields import NumpyArrayField, from_map
 from binary_middleware.formats.msgpack import pack_buffers, packb, unpackb
 from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
-from tests.formats.documents import (
-    peer_packb,
-)
+from tests.formats.documents import peer_packb
 
 UTC = dt.UTC
 

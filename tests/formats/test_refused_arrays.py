@@ -18,11 +18,7 @@ import binary_middleware
 from binary_middleware.errors import DecodeError
 from binary_middleware.formats.msgpack import unpackb
 from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
-from tests.formats.documents import (
-    BIG,
-    numpy_map,
-    peer_packb,
-)
+from tests.formats.documents import BIG, numpy_map, peer_packb
 from tests.formats.owned import owned, unpack_owned
 
 
@@ -291,8 +287,6 @@ repr(msgpack.unpackb(bytes.fromhex(sys.argv[1]), object_hook=msgpack_numpy.decod
 def test_these_documents_do_crash_msgpack_numpy(document: bytes) -> None:
     """Or else that they are refused shows nothing."""
     done = subprocess.run(
-        [sys.executable, "-c", WITH_MSGPACK_NUMPY, document.hex()],
-        capture_output=True,
-        check=False,
+        [sys.executable, "-c", WITH_MSGPACK_NUMPY, document.hex()], capture_output=True, check=False
     )
     assert done.returncode not in (0, 1)  # neither well nor with an exception

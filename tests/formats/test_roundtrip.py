@@ -13,10 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from binary_middleware.fields import from_map
-from binary_middleware.formats.msgpack import (
-    packb,
-    unpackb,
-)
+from binary_middleware.formats.msgpack import packb, unpackb
 from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
 from tests.formats.owned import owned, received, unpack_owned
 from tests.sameness import raw_bytes, same

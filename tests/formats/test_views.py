@@ -13,12 +13,7 @@ from binary_middleware.formats.msgpack import packb, unpackb
 from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
 from binary_middleware.formats.msgpack._unpack import MAX_SPLIT_DEPTH
 from binary_middleware.formats.msgpack._views import MIN_VIEW_SHARE
-from tests.formats.documents import (
-    ALIGNED,
-    assert_same_array,
-    filled,
-    peer_packb,
-)
+from tests.formats.documents import ALIGNED, assert_same_array, filled, peer_packb
 from tests.formats.owned import owned, received, unpack_owned
 
 VIEWED = ["u1", "S5", "i2", "f2", ">f4", "f4", "i8", "f8", "c8", "c16", "U3", "M8[ns]", "V7", "?"]

@@ -2,7 +2,7 @@
 
 Every body goes through every lane, each time in a process of its own with little more than it may
 use, and the most expensive ones are listed. Exits with 1 if one needed more than ``CPU`` seconds or
-``MEMORY`` bytes, or was answered with 5xx.
+``MEMORY`` bytes, or got a 5xx response.
 """
 
 from __future__ import annotations

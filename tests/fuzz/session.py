@@ -39,7 +39,7 @@ def fuzz(target: str, seconds: int, found: Path = FOUND) -> Result:
 
     Args:
         target: the name of a module in ``targets``.
-        seconds: how long, at least 1: libFuzzer takes 0 for ever.
+        seconds: how long, at least 1: libFuzzer reads 0 as for ever.
         found: the folder for an input that shows a fault.
     """
     if seconds < 1:

@@ -21,13 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from binary_middleware.errors import DecodeError
-from binary_middleware.fields import (
-    dtype_spec,
-    from_buffer,
-    is_extension,
-    parse_dtype,
-    to_buffer,
-)
+from binary_middleware.fields import dtype_spec, from_buffer, is_extension, parse_dtype, to_buffer
 
 _ARRAY_KEYS: Final = frozenset({b"nd", b"type", b"kind", b"shape", b"data"})
 _SCALAR_KEYS: Final = frozenset({b"nd", b"type", b"data"})

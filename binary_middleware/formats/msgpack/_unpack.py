@@ -38,15 +38,11 @@ from binary_middleware.formats.msgpack._keys import (
     large_map_error,
 )
 from binary_middleware.formats.msgpack._limits import Budget
-from binary_middleware.formats.msgpack._numpy_maps import (
-    array_header,
-    is_numpy_map,
-    view_array,
-)
+from binary_middleware.formats.msgpack._numpy_maps import array_header, is_numpy_map, view_array
 from binary_middleware.formats.msgpack._pack import key_text
 from binary_middleware.formats.msgpack._restore import Restorer
 from binary_middleware.formats.msgpack._views import (
-    can_be_view,
+    MIN_VIEW_SHARE,
     copy_array_at,
     match_numpy_map,
     view_array_at,
@@ -390,9 +386,9 @@ class _Reader(Restorer):
         self.holds_arrays = True
         if size == dtype.itemsize:
             self.holds_scalars = True
-        if self.owned is not None and can_be_view(size, dtype, len(self.view)):
-            return view_array_at(self.owned, start, size, dtype, shape, self.relocations)
-        return copy_array_at(self.view[start : start + size], dtype, shape)
+        if self.owned is None or size * MIN_VIEW_SHARE < len(self.view):
+            return copy_array_at(self.view[start : start + size], dtype, shape)
+        return view_array_at(self.owned, start, size, dtype, shape, self.relocations)
 
     @cached_property
     def address(self) -> int:

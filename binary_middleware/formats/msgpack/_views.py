@@ -7,7 +7,7 @@ The bytes of an array may start at any offset. To align them, they are moved dow
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -34,36 +34,28 @@ _NUMPY_MAP: Final = re.compile(
 """The map of a large array as msgpack-numpy writes it, up to its bytes; of no structured type."""
 
 
-class ArrayHeader(NamedTuple):
-    """All of an array map but its data, which is the rest of the map."""
+def match_numpy_map(view: memoryview) -> tuple[int, int, np.dtype[Any], list[int]] | None:
+    """Return what precedes the data of an array, if its map is as msgpack-numpy writes it.
 
-    data_start: int
-    """Where the bytes of the data start in the map."""
-    structure_size: int
-    """Bytes of the map without the data and its length."""
-    dtype: np.dtype[Any]
-    shape: list[int]
-
-
-def match_numpy_map(view: memoryview) -> ArrayHeader | None:
-    """Return the header of an array whose map is as msgpack-numpy writes it, else ``None``.
+    Returns:
+        Where the data starts, bytes of the map without the data and its length, dtype and shape.
 
     Raises:
-        DecodeError: its dtype is refused.
+        DecodeError: the dtype is refused.
     """
     match = _NUMPY_MAP.match(view)
     if match is None:
         return None
     code, name, shape, short, long = match.groups()
-    length, data_start = short or long, match.end()
+    length, start = short or long, match.end()
     # Where the shape ends is a guess, which is right if all of these fit.
-    if code[0] & 0x1F != len(name) or int.from_bytes(length) != len(view) - data_start:
+    if code[0] & 0x1F != len(name) or int.from_bytes(length) != len(view) - start:
         return None
     try:
         sizes = decode_sizes(shape)
     except msgspec.MsgspecError:
         return None
-    return ArrayHeader(data_start, data_start - len(length), read_dtype(name), sizes)
+    return start, start - len(length), read_dtype(name), sizes
 
 
 def copy_array_at(data: memoryview, dtype: np.dtype[Any], shape: Any) -> np.ndarray[Any, Any]:
@@ -84,7 +76,7 @@ def view_array_at(
     shape: Any,
     relocations: list[Relocation],
 ) -> np.ndarray[Any, Any]:
-    """Return an array that is an aligned view of an owned buffer.
+    """Return an array that is an aligned view of an owned buffer, or a copy of it.
 
     Args:
         owned: the buffer, which is written to where the array is not aligned.
@@ -97,21 +89,23 @@ def view_array_at(
     Raises:
         DecodeError: dtype and shape do not fit the bytes.
     """
+    alignment = _alignment_of(dtype)
+    if alignment > MAX_ALIGNMENT:
+        return copy_array_at(owned[start : start + size], dtype, shape)
     array = view_array(owned[start : start + size], dtype, shape)
     if array.flags.aligned and dtype.names is None:
         return array
     # Memory that numpy got is aligned for any type; nobody else's need be.
     is_aligned = np.ndarray((), np.uint64, owned).flags.aligned
-    shift = (start if is_aligned else address_of(owned) + start) % _alignment_of(dtype)
+    shift = (start if is_aligned else address_of(owned) + start) % alignment
     if not shift:
         return array
-    data = _align_in_place(owned, start, size, shift, relocations)
-    return np.ndarray(array.shape, dtype, data)
-
-
-def can_be_view(size: int, dtype: np.dtype[Any], document_size: int) -> bool:
-    """Return whether an array of an owned document should be a view."""
-    return size * MIN_VIEW_SHARE >= document_size and _alignment_of(dtype) <= MAX_ALIGNMENT
+    # There are at least 8 bytes to spare: an array's data follows its own key (6 bytes) and header
+    # (2 or more), and nobody reads these again.
+    source, start = start, start - shift
+    relocations.append(Relocation(start, size, bytes(owned[start:source])))
+    owned[start : start + size] = owned[source : source + size]
+    return np.ndarray(array.shape, dtype, owned[start : start + size])
 
 
 def _alignment_of(dtype: np.dtype[Any]) -> int:
@@ -121,14 +115,3 @@ def _alignment_of(dtype: np.dtype[Any]) -> int:
     if dtype.names is not None:
         return max(_alignment_of(dtype[name]) for name in dtype.names)
     return dtype.alignment
-
-
-def _align_in_place(
-    owned: memoryview, source: int, size: int, shift: int, relocations: list[Relocation]
-) -> memoryview:
-    # There are at least 8 bytes to spare: an array's data follows its own key (6 bytes) and header
-    # (2 or more), and nobody reads these again.
-    start = source - shift
-    relocations.append(Relocation(start, size, bytes(owned[start:source])))
-    owned[start : start + size] = owned[source : source + size]
-    return owned[start : start + size]

@@ -76,7 +76,7 @@ def check(data: bytes) -> None:
         headers = {"content-type": "application/msgpack", "accept": accept}
         scope = http_scope(headers=headers, path=path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of conversions: what counts is what is answered
+            warnings.simplefilter("ignore")  # of conversions: what counts is the response
             response = RUNNER.run(exchange(LANES[lane], scope, [body[:7], body[7:]]))
         statuses.add(response.status)
         check_response(response)

@@ -96,7 +96,7 @@ def check(data: bytes) -> None:
 
 
 def _unpack(data: bytes, limit: int) -> tuple[Any, type[ValueError] | None]:
-    """The document and no error, or the class of the error: of bytes and of a buffer of ours."""
+    """Return the document and no error, or the class of the error: of bytes and of an owned buffer."""
     buffer = owned(data, len(data) % 16)
     value = owned_value = error = owned_error = None
     message = ""
