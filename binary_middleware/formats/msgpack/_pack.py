@@ -170,7 +170,7 @@ class _Packer:
             raise EncodeError(message) from exc
         return document if is_plain(document) else self.convert(document)
 
-    # One branch for each kind of value, the most specific first.
+    # More branches than the house allows: one for each kind of value, the most specific first.
     def convert_other(self, obj: Any) -> Any:
         if type(obj) is TimeCarrier:
             has_maps = self.dialect == "chains"

@@ -34,6 +34,7 @@ class Restorer:
         self.budget = budget
         self.max_depth = max_depth
 
+    # Longer than the house allows: each part of its own would be a frame more for each level.
     def restore(self, value: Any, depth: int) -> Any:
         """Return what msgspec decoded, with arrays in place of their maps and strings for keys.
 

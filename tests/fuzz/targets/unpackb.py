@@ -96,7 +96,7 @@ def check(data: bytes) -> None:
 
 
 def _unpack(data: bytes, limit: int) -> tuple[Any, type[ValueError] | None]:
-    """Return the document and no error, or the class of the error: of bytes and of an owned buffer."""
+    """Return the document or the class of the error, which an owned buffer has as well."""
     buffer = owned(data, len(data) % 16)
     value = owned_value = error = owned_error = None
     message = ""
