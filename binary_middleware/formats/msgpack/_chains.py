@@ -24,12 +24,6 @@ from uuid import UUID
 
 from binary_middleware.errors import DecodeError
 
-_DATETIME: Final = b"__dt_datetime_iso__"
-_DATE: Final = b"__dt_date_iso__"
-_TIME: Final = b"__dt_time_iso__"
-_TIMEDELTA: Final = b"__dt_timedelta__"
-_DECIMAL: Final = b"__decimal__"
-_UUID: Final = b"__uuid__"
 _DATA: Final = b"data"
 
 MAX_TEXT_LENGTH: Final = 1024
@@ -71,9 +65,9 @@ def chains_map(value: object) -> dict[bytes, Any] | None:
 
     Times with a UTC offset, which Chains refuses to write, are written with it: Chains reads them.
     """
-    for kind, marker, data in _WRITERS:
+    for kind, marker, _, write in _TYPES:
         if isinstance(value, kind):
-            return {marker: True, _DATA: data(value)}
+            return {marker: True, _DATA: write(value)}
     return None
 
 
@@ -114,27 +108,24 @@ def _read_time(kind: type[datetime | time], data: object) -> datetime | time:
     return value
 
 
-_READERS: Final[Mapping[Any, Callable[[object], Any]]] = {
-    _DATETIME: lambda data: _read_time(datetime, data),
-    _DATE: lambda data: date.fromisoformat(_text(data)),
-    _TIME: lambda data: _read_time(time, data),
-    _TIMEDELTA: _read_timedelta,
-    _DECIMAL: _read_decimal,
-    _UUID: lambda data: UUID(_text(data)),
-}
-
-
 def _write_datetime(value: datetime) -> str:
     text = value.isoformat()
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
+def _write_timedelta(value: timedelta) -> list[int]:
+    return [value.days, value.seconds, value.microseconds]
+
+
+_Read = Callable[[object], Any]
+_Write = Callable[[Any], Any]
 # A datetime is a date, too, and comes first.
-_WRITERS: Final[tuple[tuple[type, bytes, Callable[[Any], Any]], ...]] = (
-    (datetime, _DATETIME, _write_datetime),
-    (date, _DATE, date.isoformat),
-    (time, _TIME, time.isoformat),
-    (timedelta, _TIMEDELTA, lambda value: [value.days, value.seconds, value.microseconds]),
-    (Decimal, _DECIMAL, str),
-    (UUID, _UUID, str),
+_TYPES: Final[tuple[tuple[type, bytes, _Read, _Write], ...]] = (
+    (datetime, b"__dt_datetime_iso__", lambda data: _read_time(datetime, data), _write_datetime),
+    (date, b"__dt_date_iso__", lambda data: date.fromisoformat(_text(data)), date.isoformat),
+    (time, b"__dt_time_iso__", lambda data: _read_time(time, data), time.isoformat),
+    (timedelta, b"__dt_timedelta__", _read_timedelta, _write_timedelta),
+    (Decimal, b"__decimal__", _read_decimal, str),
+    (UUID, b"__uuid__", lambda data: UUID(_text(data)), str),
 )
+_READERS: Final[Mapping[Any, _Read]] = {marker: read for _, marker, read, _ in _TYPES}

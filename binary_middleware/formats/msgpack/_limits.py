@@ -30,19 +30,6 @@ class Budget:
         document_size: bytes of the whole document.
     """
 
-    __slots__ = (
-        "_conversions",
-        "_last_weight",
-        "_unweighed",
-        "_weight",
-        "attempts",
-        "headers",
-        "max_structure_size",
-        "rescans",
-        "splits",
-        "structure_size",
-    )
-
     def __init__(self, max_structure_size: int | None, document_size: int = 0) -> None:
         self.max_structure_size = max_structure_size
         self.structure_size = 0
