@@ -109,7 +109,7 @@ def test_default_of_max_json_size() -> None:
 def test_decorated_functions_can_be_called() -> None:
     @binary_options(mode="require", max_body_size=1)
     def function(a: int, *, b: int = 2) -> int:
-        """What it does."""
+        """Add two numbers."""
         return a + b
 
     @binary_options(mode="require")
@@ -126,7 +126,7 @@ def test_decorated_functions_can_be_called() -> None:
         yield 1
 
     assert function(1) == function(1, b=2) == 3
-    assert (function.__name__, function.__doc__) == ("function", "What it does.")
+    assert (function.__name__, function.__doc__) == ("function", "Add two numbers.")
     request = Request({"type": "http", "method": "POST", "headers": [], "path": "/"})
     assert anyio.run(awaited, request) is request
     assert list(items(request)) == [1]

@@ -438,7 +438,7 @@ class Nested(ArrayModel):
     @field_validator("second")
     @classmethod
     def validate_others(cls, value: Any) -> Any:
-        """Validates documents of other sizes while this one is being validated."""
+        """Validate documents of other sizes while this one is being validated."""
         for size in (1, 7):
             assert Document(
                 outer=Outer(inner=Inner(rows=rows(size), more=rows(size)), rows=rows(size)),

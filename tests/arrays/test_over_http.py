@@ -80,7 +80,7 @@ BATCH: dict[str, Any] = {
 
 
 def in_json(value: Any) -> Any:
-    """The JSON document for what a binary client sends."""
+    """Return the JSON document for what a binary client sends."""
     if isinstance(value, np.ndarray):
         return to_map(value)
     if isinstance(value, bytes):

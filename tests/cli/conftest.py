@@ -32,7 +32,7 @@ def hostile_url() -> Iterator[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, with files to send."""
+    """Return the working directory, with files to send."""
     np.save(tmp_path / "samples.npy", SAMPLES)
     np.save(tmp_path / "large.npy", np.zeros(500_000, "f4"))
     np.savez(tmp_path / "both.npz", first=SAMPLES, second=np.arange(3))

@@ -131,7 +131,7 @@ def test_an_app_that_cannot_be_imported(tmp_path: Path) -> None:
 
 @pytest.fixture
 def announce(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A function that tells this process what to serve, as ``serve`` tells those of uvicorn."""
+    """Return a function that sets what this process serves, as ``serve`` does."""
 
     def tell(name: str, factory: bool = False, interface: str = "auto", **options: Any) -> None:
         monkeypatch.setenv(VARIABLE, json.dumps((name, factory, interface, options)))

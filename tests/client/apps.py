@@ -38,7 +38,7 @@ class Sample(BaseModel):
 
 
 def add_endpoints(app: FastAPI) -> None:
-    """The endpoints that exist with and without binary mode."""
+    """Return the endpoints that exist with and without binary mode."""
 
     @app.post("/sample")
     async def sample(sample: Sample) -> Sample:
@@ -128,7 +128,7 @@ async def log_in(request: Request) -> Response:
 
 
 async def text_error(request: Request) -> Response:
-    """An error of the app's own that is not JSON, and so is not converted."""
+    """Return an error of the app's own that is not JSON, and so is not converted."""
     return PlainTextResponse("no", 400)
 
 
@@ -172,12 +172,12 @@ def binary_app() -> FastAPI:
 
 
 def compressing_app() -> Any:
-    """The same, with gzip around it, which compresses responses and sends them in chunks."""
+    """Return the same, with gzip around it, which compresses responses and sends them in chunks."""
     return GZipMiddleware(binary_app(), minimum_size=100)
 
 
 async def _filled(request: Request) -> Response:
-    """A whole array of some size, after the body was read to its end."""
+    """Return a whole array of some size, after the body was read to its end."""
     async for _ in request.stream():
         pass
     size = int(request.query_params["mib"]) * 2**20
@@ -214,7 +214,7 @@ def fastapi_app() -> FastAPI:
 
 
 def strict_app(status: int) -> Starlette:
-    """An app that accepts JSON only, and refuses other bodies with a status and plain text."""
+    """Return an app that refuses all but JSON with a status and plain text."""
 
     async def endpoint(request: Request) -> Response:
         if request.headers["content-type"] != "application/json":

@@ -19,7 +19,7 @@ ACCEPT = {"accept": "application/msgpack"}
 
 
 def enabled(endpoint: Callable[..., Any], *, path: str = "/", **settings: Any) -> TestClient:
-    """A client of an enabled app with this one endpoint, which takes POST and GET."""
+    """Return a client of an enabled app with this one endpoint, which takes POST and GET."""
     app = FastAPI()
     app.add_api_route(path, endpoint, methods=["POST", "GET"], **settings)
     return binary_client(app)
@@ -91,7 +91,7 @@ def get(client: TestClient, path: str = "/") -> Response:
 
 
 def value(response: Response, content_type: str = "application/msgpack") -> Any:
-    """The document of a response that is msgpack, with the headers it must have."""
+    """Return the document of a response that is msgpack, with the headers it must have."""
     assert response.headers["content-type"] == content_type, response.text
     assert response.headers["content-length"] == str(len(response.content))
     assert response.headers["vary"] == vary(response)
@@ -99,7 +99,7 @@ def value(response: Response, content_type: str = "application/msgpack") -> Any:
 
 
 def vary(response: Response) -> str:
-    """The Vary field that a response must have: with Content-Type where that could have decided."""
+    """Return the Vary of a response: with Content-Type where that could have decided."""
     request = response.request
     mirrors = request.method not in ("GET", "HEAD")
     named = "msgpack" in request.headers.get("accept", "")

@@ -119,7 +119,7 @@ def _set(name: str, change: Callable[[Any], Any]) -> Change:
 
 
 def _guard_handler(route: Any) -> None:
-    """A guard within the app that FastAPI made, around the handler."""
+    """Return a guard within the app that FastAPI made, around the handler."""
     route.app = type(route.app)(
         route.app.__code__,
         route.app.__globals__,
@@ -199,7 +199,7 @@ def _route_of_router(app: FastAPI, endpoint: Callable[..., Any]) -> Any:
 
 
 def _context_of_router(app: FastAPI, endpoint: Callable[..., Any]) -> Any:
-    """What FastAPI made of the route of an included router, once it was asked for."""
+    """Return the context that FastAPI made for the route of an included router."""
     _route_of_router(app, endpoint)
     app.openapi()
     (context,) = app.router.routes[-1].effective_route_contexts()  # type: ignore[attr-defined]
@@ -240,7 +240,7 @@ def responses(client: TestClient, key: str = "") -> list[Any]:
 
 
 def _plain(place: Any, endpoint: Callable[..., Any], change: Change, key: str) -> list[Any]:
-    """What a JSON client got before binary mode."""
+    """Return what a JSON client got before binary mode."""
     app = FastAPI()
     change(place(app, endpoint))
     client = TestClient(app, raise_server_exceptions=False)

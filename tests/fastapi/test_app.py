@@ -38,7 +38,7 @@ def echo_without_model(item: Item):
 
 
 def _send_words(client: TestClient, path: str) -> Any:
-    """What plain FastAPI takes for a body that is not JSON, and can show in a 422."""
+    """Send a body that is not JSON, which plain FastAPI can show in a 422."""
     return client.post(path, content=b"words", headers=MSGPACK)
 
 

@@ -56,7 +56,7 @@ class Colour(Enum):
 
 
 def _as_client_sent(item: Any) -> Any:
-    """What an endpoint got, with plain types instead of the models."""
+    """Return what an endpoint got, with plain types instead of the models."""
     if isinstance(item, BaseModel):
         return _as_client_sent(item.model_dump())
     if isinstance(item, NumpyArrayField):

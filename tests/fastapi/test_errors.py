@@ -296,7 +296,7 @@ def test_a_json_client_is_told_how_to_get_bytes(
 
 
 def test_text_that_is_cut_off_is_none(client: TestClient) -> None:
-    """pydantic has another message for it."""
+    """Pydantic has another message for it."""
     response = client.get("/cut-off")
     assert (response.status_code, response.json()["detail"]) == (406, DETAIL)
 

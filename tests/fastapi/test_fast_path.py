@@ -230,7 +230,7 @@ def authorize(scopes: SecurityScopes, user: Annotated[str, Depends(get_user)]) -
     return f"{user} may {scopes.scope_str}"
 
 
-class Callable_:
+class CallableEndpoint:
     async def __call__(self, item: Item) -> Item:
         return item
 
@@ -369,8 +369,8 @@ MORE: list[Callable[..., Any]] = [
     with_background,
     response_with_its_own_background,
     names_of_arguments,
-    Callable_(),
-    Callable_().method,
+    CallableEndpoint(),
+    CallableEndpoint().method,
     functools.partial(with_resource),
 ]
 
@@ -424,7 +424,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def _app(endpoint: Callable[..., Any], **settings: Any) -> FastAPI:
-    """Serves the endpoint at ``/x`` and, by way of a router, at ``/router/x``."""
+    """Serve the endpoint at ``/x`` and, by way of a router, at ``/router/x``."""
     app = FastAPI()
 
     @app.exception_handler(RequestValidationError)
@@ -461,7 +461,7 @@ Twice = Callable[..., httpx2.Response]
 
 @pytest.fixture
 def twice(monkeypatch: pytest.MonkeyPatch) -> Twice:
-    """Makes a request on both paths, and gives the response once they are the same."""
+    """Make a request on both paths, and return the response once they are the same."""
     by_fastapis_handler: list[str] = []
     pack = route_module.pack_if_document
 
@@ -809,7 +809,7 @@ def test_telemetry_of_an_app_around() -> None:
 
 
 def _recorded_spans() -> tuple[list[str], Any]:
-    """The names of spans as they start, and what provides the tracer that notes them."""
+    """Return the names of spans as they start, and what provides the tracer that notes them."""
     from opentelemetry import trace
 
     spans: list[str] = []

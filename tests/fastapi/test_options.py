@@ -145,7 +145,7 @@ def small(data: Annotated[bytes, Body()]) -> int:
 
 
 def build(app: FastAPI) -> None:
-    """An app whose routes have options in all places, and a limit of the app in between."""
+    """Return an app whose routes have options in all places, and a limit of the app in between."""
     router = APIRouter(route_class=BinaryRoute.configured(mode="require", max_body_size=100))
     router.add_api_route("/plain", one)
     router.add_api_route("/limited", length, methods=["POST"])

@@ -114,7 +114,7 @@ def test_without_a_declared_body_it_is_json_text(how: str, body: bytes) -> None:
 
 
 def _as_json(document: Any) -> Any:
-    """The JSON lane's form of bytes and arrays."""
+    """Return the JSON lane's form of bytes and arrays."""
     if isinstance(document, dict) and document.keys() == {"shape", "dtype", "data"}:
         document = np.frombuffer(document["data"], document["dtype"])
     if isinstance(document, np.ndarray):

@@ -144,7 +144,7 @@ def test_injected_headers_cookies_and_status(
 
 
 def _answering(endpoint: Callable[..., Any], response: Any) -> Callable[..., Any]:
-    """The same endpoint, whose response is something that JSON can hold."""
+    """Return the same endpoint, whose response is something that JSON can hold."""
 
     def call(**arguments: Any) -> Any:
         endpoint(**arguments)

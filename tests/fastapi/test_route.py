@@ -112,7 +112,7 @@ def _app(
     lanes: Lanes | None = None,
     agnostic: tuple[Any, ...] = (),
 ) -> TestClient:
-    """An app with the route at ``/`` and, by way of a router, at ``/r/``."""
+    """Return an app with the route at ``/`` and, by way of a router, at ``/r/``."""
     app = FastAPI()
     (lanes or Lanes()).note(app)
     if is_enabled == "before":

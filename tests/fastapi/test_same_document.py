@@ -326,7 +326,7 @@ def _set_attributes(thing: Any) -> None:
 
 
 def _returning(made: Any) -> Callable[[], Any]:
-    """An endpoint that returns ``made``, or what it makes if that can be read only once."""
+    """Return an endpoint that returns ``made``, or what it makes if that can be read only once."""
     return lambda: made() if callable(made) else made
 
 

@@ -14,7 +14,7 @@ from tests.sameness import raw_bytes
 
 
 def peer_packb(obj: Any) -> bytes:
-    """What the reference libraries write."""
+    """Pack with the reference libraries."""
     packed: bytes = msgpack.packb(obj, default=msgpack_numpy.encode)
     return packed
 
@@ -43,7 +43,7 @@ ALIGNED = np.dtype([("flag", "i1"), ("value", "f8")], align=True)
 
 
 def filled(dtype: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """An array of bytes 1, 2, 3, ... that every dtype can show."""
+    """Return an array of bytes 1, 2, 3, ... that every dtype can show."""
     dtype = np.dtype(dtype)
     count = int(np.prod(shape, dtype=int))
     data = np.resize(np.arange(1, 124, dtype=np.uint8), count * dtype.itemsize)

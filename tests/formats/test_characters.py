@@ -36,7 +36,7 @@ PLACES: dict[str, Any] = {
 
 
 def with_code(place: str, code: int, count: int, index: int) -> tuple[np.dtype[Any], bytes]:
-    """The bytes of an array in which one character is ``code``."""
+    """Return the bytes of an array in which one character is ``code``."""
     dtype, text_of = PLACES[place]
     array = np.zeros(count, dtype)
     text = text_of(array)

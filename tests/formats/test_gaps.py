@@ -26,7 +26,7 @@ HAS_GAPS_IN_NUMBERS = np.finfo(np.longdouble).nmant == 63
 
 
 def padded(fields: list[Any], before: int = 0, after: int = 0) -> np.dtype[Any]:
-    """A dtype with gaps in front of each field, and at the end."""
+    """Return a dtype with gaps in front of each field, and at the end."""
     offset, offsets = 0, []
     for _, dtype in fields:
         offsets.append(offset + before)

@@ -314,7 +314,7 @@ def test_long_doubles_keep_their_digits() -> None:
 
 
 def marked(**changes: Any) -> dict[Any, Any]:
-    """The map of the array [1, 2], with changes; ``None`` removes a key."""
+    """Return the map of the array [1, 2], with changes; ``None`` removes a key."""
     plain = {"nd": True, "type": "<i4", "kind": b"", "shape": [2], "data": b"\1\0\0\0\2\0\0\0"}
     return {k.encode(): v for k, v in {**plain, **changes}.items() if v is not None}
 

@@ -31,7 +31,7 @@ UTC = dt.UTC
 
 
 def peer_unpackb(document: bytes) -> Any:
-    """What the reference library reads, without numpy."""
+    """Unpack with the reference library, without numpy."""
     return msgpack.unpackb(document, strict_map_key=False)
 
 

@@ -22,7 +22,7 @@ FORMS = ("numpy", "map")
 
 
 def read_by_all(packed: bytes) -> Any:
-    """The document that three independent readers agree on."""
+    """Return the document that three independent readers agree on."""
     found = [
         reader.read(packed),
         msgspec.msgpack.decode(packed),
@@ -34,7 +34,7 @@ def read_by_all(packed: bytes) -> Any:
 
 
 def written(value: Any, form: str) -> Any:
-    """What stands in the document for a value: arrays are maps."""
+    """Return the form of a value in the document: arrays are maps."""
     if isinstance(value, dict):
         return {key: written(item, form) for key, item in value.items()}
     if isinstance(value, list):

@@ -132,7 +132,7 @@ SHAPES_AND_TYPES = {
 
 
 def variants(map_: dict[bytes, Any]) -> list[bytes]:
-    """The map by itself, inside others, and large enough to be split."""
+    """Return the map by itself, inside others, and large enough to be split."""
     document = peer_packb(map_)
     found = [document, b"\x91" + document, b"\x92" + BIG + document, b"\x81\xa1a" + document]
     if isinstance(map_.get(b"data"), bytes):

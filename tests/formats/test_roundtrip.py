@@ -117,7 +117,7 @@ def documents(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def peer_packb(value: Any) -> bytes:
-    """What the reference libraries write, but for the padding of long doubles."""
+    """Pack with the reference libraries, but for the padding of long doubles."""
 
     def encode(value: Any) -> Any:
         if isinstance(value, np.ndarray):

@@ -313,7 +313,7 @@ VALID = [SMALL, TIMED, SPLIT, *seeds()[:-1]]
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """A valid document with a few bytes changed, inserted or taken away."""
+    """Return a valid document with a few bytes changed, inserted or taken away."""
     data = bytearray(draw(st.sampled_from(VALID)))
     for _ in range(draw(st.integers(1, 4))):
         # The interesting bytes of a large document are at its ends, and at its headers.

@@ -24,7 +24,7 @@ class Images(Protocol):
     """Images."""
 
     def gradient(self, image: NumpyArrayField, *, sigma: float = 1.0) -> Gradient:
-        """The gradient of an image."""
+        """Return the gradient of an image."""
         ...
 
     async def scaled(

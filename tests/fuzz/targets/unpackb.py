@@ -117,7 +117,7 @@ def _unpack(data: bytes, limit: int) -> tuple[Any, type[ValueError] | None]:
 
 
 def _check_value(value: Any) -> None:
-    """It can be packed, and is the same when it comes back; in Chains' dialect, with its dates."""
+    """Check that a value survives packing and unpacking, with dates in the dialect of Chains."""
     document = packb(value, dialect="chains")
     again = unpackb(document)
     assert same(value, again), (value, again)
