@@ -152,7 +152,7 @@ def test_a_pickle_is_shown_and_never_unpickled() -> None:
     body = msgpack.packb({"o": np.array([Boom()], dtype=object)}, default=msgpack_numpy.encode)
     done = run("inspect", "-", stdin=body)
     assert done.code == 1
-    assert done.err == "Refused: object arrays are refused: their data is a pickle (in o)\n"
+    assert done.err == "Refused: object arrays are refused: their data is a pickle (at $.o)\n"
     assert "    └── b'data': bin" in done.out
     assert "UNPICKLED\n" not in done.out + done.err
 

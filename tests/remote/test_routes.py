@@ -15,7 +15,7 @@ def test_the_document_shows_the_contract() -> None:
     app = FastAPI()
     serve(app, Images, ImagesHere(), prefix="/images")
     operation = app.openapi()["paths"]["/images/gradient"]["post"]
-    assert operation["description"] == "The gradient of an image."
+    assert operation["description"] == "Return the gradient of an image."
     body = app.openapi()["components"]["schemas"]["Body_gradient_images_gradient_post"]
     assert body["required"] == ["image"]
     assert body["properties"]["sigma"]["default"] == 1.0
