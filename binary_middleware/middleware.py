@@ -213,7 +213,8 @@ class BinaryMiddleware:
             finally:
                 _copy_routing(exchange.scope, scope)
                 exchange.release()
-            await exchange.send_error()
+            if exchange.error is not None:
+                await exchange.send_error()
         finally:
             if options.on_exchange is not None and not exchange.is_delegated:
                 _report(options.on_exchange, exchange.info())

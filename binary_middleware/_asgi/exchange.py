@@ -215,11 +215,16 @@ class Exchange(ObjectLane):
     async def send(self, message: Message) -> None:
         """Send a message of the response; a JSON response is sent in the binary format."""
         if message["type"] == "http.response.start" and "endpoint" in self.scope:
-            self._adopt_unseen()  # an error is sent once the app is done
+            self._adopt_unseen()
         response = self.response
         if response.state is not WAITING:
             await response.forward(message)
-        elif self.error is None:
+        elif self.error is not None:
+            pass  # it is sent once the app is done
+        elif message.get("headers") is response.own_headers is not None:
+            response.begin(message)
+            await response.forward(message)
+        else:
             await response.send(message)
 
     # -- the end ---------------------------------------------------------------------------------
@@ -228,7 +233,7 @@ class Exchange(ObjectLane):
         """Return what is known about the exchange so far."""
         plan, request, response = self.plan, self.request, self.response
         return ExchangeInfo(
-            method=self.request.method,
+            method=request.method,
             path=self._path,
             request_media_type=plan.request,
             response_media_type=None if plan.variant is None else plan.variant.content_type,

@@ -67,24 +67,20 @@ class BufferedResponse:
                 self._chunks.append(chunk)
                 self._size += len(chunk)
             if not message.get("more_body", False):
-                await self._finish(start)
+                replacement = self.replacement(start)
+                if replacement is None:
+                    await self._release(start, more_body=False)
+                else:
+                    self._start = None
+                    self._chunks.clear()
+                    await self._send(replacement[0])
+                    await send_body(self._send, replacement[1])
             elif self._size > self._max_size:
                 await self._release(start, more_body=True)
         else:
             if kind in _OTHER_BODIES:
                 await self._release(start, more_body=True)
             await self._send(message)
-
-    async def _finish(self, start: Message) -> None:
-        replacement = self.replacement(start)
-        if replacement is None:
-            await self._release(start, more_body=False)
-            return
-        self._start = None
-        self._chunks.clear()
-        start, buffers = replacement
-        await self._send(start)
-        await send_body(self._send, buffers)
 
     async def _release(self, start: Message, *, more_body: bool) -> None:
         """Send what was held back as the app sent it."""
@@ -159,7 +155,8 @@ class ResponseChannel:
     """Bytes of the binary body, once it is packed."""
     encode_seconds = 0.0
     """Time to encode the body, or to convert it from JSON text."""
-    _own_headers: Headers | None = None
+    own_headers: Headers | None = None
+    """The headers of a binary response of a route."""
     _kept: _KeptDocument | None = None
     _held: ConvertedResponse | None = None
     forward: Send
@@ -185,13 +182,8 @@ class ResponseChannel:
             if not isinstance(message.get("headers"), list):
                 # ASGI allows any iterable, also one that can be read only once.
                 message = {**message, "headers": list(message.get("headers", ()))}
-            if message["headers"] is self._own_headers:
-                self.state = STARTED
-                self.status = message["status"]
-                await self.forward(message)
-            elif self.plan.variant is not None and is_convertible(message):
-                self._held = ConvertedResponse(self, self._kept)
-                self._held.hold(message)
+            if self.plan.variant is not None and is_convertible(message):
+                self._held = ConvertedResponse(self, message, self._kept)
             else:
                 await self.forward(self.start(message))
         elif self._held is not None:
@@ -199,10 +191,14 @@ class ResponseChannel:
         else:
             await self.forward(message)
 
-    def start(self, message: Message) -> Message:
-        """Return the start to send for one of the app, and count the response as started."""
+    def begin(self, start: Message) -> None:
+        """Note that the response starts."""
         self.state = STARTED
-        self.status = message["status"]
+        self.status = start["status"]
+
+    def start(self, message: Message) -> Message:
+        """Return the start to send for one of the app, and note that the response starts."""
+        self.begin(message)
         if message["status"] == 304 and self.plan.variant is not None:
             message = not_modified(message, self.plan.variant)
         return with_vary(message, self.plan.vary)
@@ -234,7 +230,7 @@ class ResponseChannel:
             headers = self.with_timing(with_vary(start, self.plan.vary))["headers"]
         else:
             headers = [*headers, self.plan.vary]
-        self._own_headers = headers
+        self.own_headers = headers
         return headers
 
     def with_timing(self, start: Message) -> Message:
@@ -260,20 +256,24 @@ class ConvertedResponse(BufferedResponse):
 
     Args:
         channel: the response of the exchange.
+        start: the start of the response, whose headers are a list.
         kept: the document that the route sends as JSON, if it does.
     """
 
-    def __init__(self, channel: ResponseChannel, kept: _KeptDocument | None) -> None:
+    def __init__(
+        self, channel: ResponseChannel, start: Message, kept: _KeptDocument | None
+    ) -> None:
         max_size = channel.options.max_response_size
         if kept is not None:  # which is in memory already
             max_size = max(max_size, len(kept.text))
         super().__init__(channel.forward, max_size)
+        self._start = start
         self._channel = channel
         self._kept = kept
 
     def replacement(self, start: Message) -> tuple[Message, Sequence[Buffer]] | None:
         """Return the binary response, ``None`` if the body is not JSON or cannot be packed."""
-        channel = self._channel
+        channel, variant = self._channel, self._channel.variant
         buffers: Sequence[Buffer] = ()
         if self._size or channel.request.method != "HEAD":
             began = perf_counter()
@@ -284,12 +284,12 @@ class ConvertedResponse(BufferedResponse):
                 if self._kept is not None and text == self._kept.text:
                     buffers = channel.pack(self._kept.document)
                 else:
-                    buffers = FORMAT.encode(json.from_json(text), channel.variant)
+                    buffers = FORMAT.encode(json.from_json(text), variant)
             except (EncodeError, DecodeError):
                 return None
             channel.size = sum(map(len, buffers))
             channel.encode_seconds = perf_counter() - began
-        start = converted(start, channel.variant, channel.size)
+        start = converted(start, variant, channel.size)
         return channel.start(channel.with_timing(start)), buffers
 
     def unchanged(self, start: Message) -> Message:
