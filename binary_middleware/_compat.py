@@ -105,3 +105,8 @@ def forget_headers(reader: Any) -> None:
     attributes = vars(reader)
     for name in [name for name, value in attributes.items() if isinstance(value, Headers)]:
         del attributes[name]
+
+
+def is_plain_fastapi_route(route: object) -> bool:
+    """Return whether a route is one of FastAPI's own, which reads bodies as JSON text."""
+    return hasattr(route, "dependant") and not hasattr(route, "exchanges_objects")
