@@ -38,8 +38,8 @@ def _is_not_text(value: object) -> bool:
 def json_refusal(exc: Exception, options: object) -> NotAcceptable | None:
     """Return how to get a response that JSON cannot hold, ``None`` for any other exception.
 
-    The middleware responds with it. The exception itself propagates until then, so that
-    dependencies notice that there is no response.
+    The middleware responds with it. Until then, the exception itself propagates, for dependencies
+    that handle a missing response.
     """
     if not isinstance(options, BinaryOptions) or options.mode == "off":
         return None

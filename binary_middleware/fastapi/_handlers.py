@@ -1,4 +1,4 @@
-"""The handlers of a route: which one serves a request, and how handlers are told apart."""
+"""The handlers of a route: the selection for a request, and comparison."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ async def read_body(request: Request, type_: Any = Any) -> Any:
     exchange = find_exchange(request.scope)
     if exchange is None:
         return _validate_json(type_, await request.body())
-    if exchange.request.is_claimed or claim_body(exchange, request.receive):
+    if claim_body(exchange, request.receive) or exchange.request.is_claimed:
         document = await read_document(exchange, request.receive, default=_NO_DOCUMENT)
         if document is _NO_DOCUMENT:
             raise InvalidBody(400, "Bad Request", "the body is empty")
@@ -103,10 +103,9 @@ def _validate_json(type_: Any, text: bytes) -> Any:
 
 def _validator(type_: Any) -> DocumentValidator:
     try:
-        hash(type_)
-    except TypeError:  # for example, metadata in an Annotated that is a list
+        return _cached_validator(type_)
+    except TypeError:  # not hashable, for example because of metadata in an Annotated
         return DocumentValidator(TypeAdapter(type_))
-    return _cached_validator(type_)
 
 
 @lru_cache(maxsize=512)

@@ -9,6 +9,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from binary_middleware._asgi.exchange import SCOPE_KEY, Exchange
 from binary_middleware._asgi.sending import send_body
 from binary_middleware._http.media_types import JSON
 from binary_middleware._http.problems import problem_response
@@ -63,8 +64,8 @@ class BuffersResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = self.raw_headers
         if self.media_type != JSON:
-            exchange = find_exchange(scope)
-            if exchange is not None:
+            exchange = scope.get(SCOPE_KEY)
+            if isinstance(exchange, Exchange):
                 headers = exchange.adopt_response(headers)
         await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
         await send_body(send, self.buffers)
@@ -108,10 +109,12 @@ class NegotiatedResponse(Response):
         self.content = content
         self.status_code = status_code
         self.background = background
-        self.raw_headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, value in (headers or {}).items()
-        ]
+        self.raw_headers = []
+        if headers is not None:
+            self.raw_headers += [
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in headers.items()
+            ]
 
     @property
     def body(self) -> bytes:  # type: ignore[override]  # made on demand

@@ -373,3 +373,14 @@ def test_large_array_over_the_wire() -> None:
             f"{url}/batch", content=packb({"name": "a", "array": array}), headers=MSGPACK
         )
         assert np.array_equal(unpackb(response.content)["array"], array + 1)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/msgpack"])
+def test_entity_tag_of_a_response_to_a_binary_request(accept: str) -> None:
+    async def endpoint(request: Request) -> Response:
+        return NegotiatedResponse(await read_body(request), headers={"ETag": '"1"'})
+
+    app = BinaryMiddleware(Starlette(routes=[Route("/", endpoint, methods=["POST"])]))
+    response = TestClient(app).post("/", content=packb(1), headers={**MSGPACK, "accept": accept})
+    assert response.headers["content-type"] == accept
+    assert (response.headers["etag"] == '"1"') == (accept == "application/json")
