@@ -3,19 +3,37 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
 from httpx2 import Response
+from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from binary_middleware import packb, unpackb
+from binary_middleware import NumpyArrayField, packb, unpackb
 from binary_middleware.fastapi import _handlers as handlers
 from binary_middleware.fastapi import add_binary_mode
 from tests.asgi_app import MSGPACK
 
 ACCEPT = {"accept": "application/msgpack"}
+OBJECTS, TEXT = "application/msgpack", "application/json"
+ARRAY = np.arange(4, dtype="int16")
+NOT_TEXT = b"\xff"
+DOCUMENT = {"array": ARRAY, "raw": NOT_TEXT}
+
+
+class Item(BaseModel):
+    """The model of ``DOCUMENT``."""
+
+    array: NumpyArrayField
+    raw: bytes = b""
+
+
+def echo(item: Item) -> Item:
+    """Return the item."""
+    return item
 
 
 def enabled(endpoint: Callable[..., Any], *, path: str = "/", **settings: Any) -> TestClient:

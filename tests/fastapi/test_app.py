@@ -3,34 +3,29 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import numpy as np
 import pytest
 from fastapi import APIRouter, Body, Depends, FastAPI, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from binary_middleware import BinaryMiddleware, NumpyArrayField
+from binary_middleware import BinaryMiddleware
 from binary_middleware.fastapi import BinaryRoute, add_binary_mode
 from tests.asgi_app import MSGPACK
-from tests.fastapi.conftest import Lanes, Noting, binary_client, get, post, value
+from tests.fastapi.conftest import (
+    ARRAY,
+    DOCUMENT,
+    OBJECTS,
+    TEXT,
+    Item,
+    Lanes,
+    Noting,
+    binary_client,
+    echo,
+    get,
+    post,
+    value,
+)
 from tests.sameness import same
-
-ARRAY = np.arange(4, dtype="int16")
-NOT_TEXT = b"\xff"
-OBJECTS, TEXT = "application/msgpack", "application/json"
-
-
-class Item(BaseModel):
-    array: NumpyArrayField
-    raw: bytes = b""
-
-
-DOCUMENT = {"array": ARRAY, "raw": NOT_TEXT}
-
-
-def echo(item: Item) -> Item:
-    return item
 
 
 def echo_without_model(item: Item):

@@ -19,22 +19,23 @@ from starlette.testclient import TestClient
 from binary_middleware import NumpyArrayField, packb, unpackb
 from binary_middleware.fastapi import add_binary_mode
 from tests.asgi_app import exchange, http_scope
-from tests.fastapi.conftest import Lanes, Noting, binary_client, get, post, value
+from tests.fastapi.conftest import (
+    NOT_TEXT,
+    OBJECTS,
+    TEXT,
+    Item,
+    Lanes,
+    Noting,
+    binary_client,
+    echo,
+    get,
+    post,
+    value,
+)
 from tests.sameness import same
 
 ARRAY = np.arange(2000, dtype="float64")
-NOT_TEXT = b"\xff"
 DOCUMENT = {"array": ARRAY, "raw": NOT_TEXT}
-OBJECTS, TEXT = "application/msgpack", "application/json"
-
-
-class Item(BaseModel):
-    array: NumpyArrayField
-    raw: bytes = b""
-
-
-def echo(item: Item) -> Item:
-    return item
 
 
 def _app(

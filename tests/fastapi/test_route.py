@@ -6,35 +6,34 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-import numpy as np
 import pytest
 from fastapi import APIRouter, Body, FastAPI, HTTPException, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 from starlette.background import BackgroundTask
 from starlette.testclient import TestClient
 
 from binary_middleware import NumpyArrayField, packb, unpackb
 from binary_middleware.fastapi import BinaryRoute, add_binary_mode
 from tests.asgi_app import MSGPACK
-from tests.fastapi.conftest import ACCEPT, Lanes, Noting, binary_client, get, post, value
+from tests.fastapi.conftest import (
+    ACCEPT,
+    ARRAY,
+    DOCUMENT,
+    NOT_TEXT,
+    OBJECTS,
+    TEXT,
+    Item,
+    Lanes,
+    Noting,
+    binary_client,
+    echo,
+    get,
+    post,
+    value,
+)
 from tests.sameness import same
-
-ARRAY = np.arange(4, dtype="int16")
-NOT_TEXT = b"\xff"
-OBJECTS, TEXT = "application/msgpack", "application/json"
-DOCUMENT = {"array": ARRAY, "raw": NOT_TEXT}
-
-
-class Item(BaseModel):
-    array: NumpyArrayField
-    raw: bytes = b""
-
-
-def echo(item: Item) -> Item:
-    return item
 
 
 def with_request(item: Item, request: Request) -> Any:
