@@ -42,8 +42,8 @@ def handler_of_app(app: Any, code: CodeType | None) -> Any:
     attributes, but not for ``type``.
 
     Args:
-        app: The app of a route.
-        code: The code of its kind, from :func:`app_code`.
+        app: the app of a route.
+        code: the code of its kind, from :func:`app_code`.
     """
     if code is None or type(app) is not FunctionType or app.__code__ is not code:
         return None
@@ -74,7 +74,7 @@ _BODY_LIMIT: Final = ("starlette.middleware.body_limit", "receive_with_limit")
 
 
 def has_receive(request: Request) -> bool:
-    """Whether :func:`set_receive` has an effect."""
+    """Return whether :func:`set_receive` has an effect."""
     return hasattr(request, "_receive")
 
 
@@ -100,7 +100,7 @@ def forget_headers(reader: Any) -> None:
     """Have a request read its headers from its scope again.
 
     Args:
-        reader: A request, or an ``HTTPEndpoint``, which holds no headers.
+        reader: a request, or an ``HTTPEndpoint``, which holds no headers.
     """
     attributes = vars(reader)
     for name in [name for name, value in attributes.items() if isinstance(value, Headers)]:

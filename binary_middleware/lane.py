@@ -47,8 +47,8 @@ def claim_body(exchange: Exchange | None, receive: Receive) -> TypeGuard[Exchang
     """Claim the body of a request, for :func:`read_document`.
 
     Args:
-        exchange: The exchange of the request, if any.
-        receive: The channel on which the endpoint receives the body.
+        exchange: the exchange of the request, if any.
+        receive: the channel on which the endpoint receives the body.
 
     Returns:
         Whether the body is claimed. If not, because it is not binary or middleware may look at it,
@@ -67,14 +67,14 @@ async def read_document(exchange: Exchange, receive: Receive, *, default: Any = 
     """Read and decode a claimed body.
 
     Args:
-        exchange: The exchange of the request.
-        receive: The channel on which the endpoint receives the body. Limits that middleware
+        exchange: the exchange of the request.
+        receive: the channel on which the endpoint receives the body. Limits that middleware
             enforces on it remain in force.
-        default: The value to return if the body is empty.
+        default: the value to return if the body is empty.
 
     Raises:
-        ClientDisconnect: The client disconnected before the end of the body.
-        RejectedRequest: The body is malformed or exceeds a limit. Let it propagate:
+        ClientDisconnect: the client disconnected before the end of the body.
+        RejectedRequest: the body is malformed or exceeds a limit. Let it propagate:
             ``BinaryMiddleware`` responds.
     """
     if not await exchange.read(receive):
@@ -86,13 +86,13 @@ def document_of_text(exchange: Exchange | None, text: bytes, *, default: Any = N
     """Return the document that the client sent, given the JSON text that the endpoint received.
 
     Args:
-        exchange: The exchange of the request, if any.
-        text: The whole body as the endpoint received it.
-        default: The value to return if middleware has changed the text, or if the request is not
+        exchange: the exchange of the request, if any.
+        text: the whole body as the endpoint received it.
+        default: the value to return if middleware has changed the text, or if the request is not
             binary: then decode the text.
 
     Raises:
-        RejectedRequest: The body exceeds a limit.
+        RejectedRequest: the body exceeds a limit.
     """
     if exchange is None or not exchange.is_request_text(text):
         return default
@@ -113,10 +113,10 @@ def pack_response(
     unchanged.
 
     Args:
-        exchange: The exchange of the request, if any.
-        document: Anything that pydantic can dump, with arrays and bytes in any place.
-        to_json: Returns the same as JSON text; by default with arrays as maps and bytes as base64.
-        endpoint: The endpoint or the route, the same object that the app holds.
+        exchange: the exchange of the request, if any.
+        document: anything that pydantic can dump, with arrays and bytes in any place.
+        to_json: returns the same as JSON text; by default with arrays as maps and bytes as base64.
+        endpoint: the endpoint or the route, the same object that the app holds.
 
     Returns:
         The Content-Type and the body, as buffers.
@@ -155,12 +155,12 @@ async def send_response(
     ``Exchange.adopt_response`` instead, and sends JSON text as any other response.
 
     Args:
-        exchange: The exchange of the request, if any.
-        send: The channel of the endpoint.
-        media_type: The Content-Type.
-        buffers: The body. It is sent in slices, read from the buffers one by one.
-        status: The status code.
-        headers: Further headers, with names in lower case.
+        exchange: the exchange of the request, if any.
+        send: the channel of the endpoint.
+        media_type: the Content-Type.
+        buffers: the body. It is sent in slices, read from the buffers one by one.
+        status: the status code.
+        headers: further headers, with names in lower case.
     """
     length = sum(map(len, buffers))
     every = [

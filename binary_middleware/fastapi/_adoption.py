@@ -62,8 +62,8 @@ def _adopt(route: APIRoute, owners: Iterable[Any]) -> None:
     ``json_lane_reason`` is set.
 
     Args:
-        route: The route.
-        owners: The objects that hold an app for it: the route itself, and the contexts of the
+        route: the route.
+        owners: the objects that hold an app for it: the route itself, and the contexts of the
             routers that include it.
     """
     route_class, was_adopted = type(route), False

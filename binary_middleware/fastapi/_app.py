@@ -34,14 +34,14 @@ def add_binary_mode(
     pages are served to JSON clients under ``mode="require"`` as well.
 
     Args:
-        app: The app.
-        rules: As for ``BinaryMiddleware``.
-        keep_memory: As for ``BinaryMiddleware``.
-        body_agnostic: As for ``BinaryMiddleware``.
-        options: As for ``BinaryMiddleware``.
+        app: the app.
+        rules: as for ``BinaryMiddleware``.
+        keep_memory: as for ``BinaryMiddleware``.
+        body_agnostic: as for ``BinaryMiddleware``.
+        options: as for ``BinaryMiddleware``.
 
     Raises:
-        ValueError: An option is unknown or invalid.
+        ValueError: an option is unknown or invalid.
     """
     rules = tuple(rules)
     # Invalid options fail here, not when the app starts.

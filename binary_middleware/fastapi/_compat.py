@@ -65,7 +65,7 @@ _FIELD: Final = ("field_info", "serialize_json", "validate")
 
 
 def supports_objects(settings: Any) -> bool:
-    """Whether a route has all the attributes that the object lane reads and replaces."""
+    """Return whether a route has all the attributes that the object lane reads and replaces."""
     if not (_has_all(settings, _LANE_SETTINGS) and _has_all(settings.dependant, _DEPENDANT)):
         return False
     declared = (settings.body_field, settings.response_field, *settings.dependant.body_params)
@@ -86,7 +86,7 @@ def effective_route(route: APIRoute) -> Any:
 
 
 def knows_effective_routes() -> bool:
-    """Whether :func:`effective_route` detects that a router is included.
+    """Return whether :func:`effective_route` detects that a router is included.
 
     If not, a route lacks whatever the inclusion adds to it, such as dependencies.
     """
@@ -117,8 +117,8 @@ def effective(route: APIRoute, owner: Any) -> Iterator[None]:
     """Have ``route.get_route_handler()`` read its settings from ``owner``.
 
     Args:
-        route: The route.
-        owner: The route itself, or one of the :func:`adoptable_contexts`.
+        route: the route.
+        owner: the route itself, or one of the :func:`adoptable_contexts`.
     """
     if owner is route:
         yield
@@ -144,7 +144,7 @@ def default_response_class(settings: Any) -> type[Response] | None:
 
 
 def streams(settings: Any) -> bool:
-    """Whether the endpoint is a generator of JSON lines or events."""
+    """Return whether the endpoint is a generator of JSON lines or events."""
     return bool(settings.is_json_stream or settings.is_sse_stream)
 
 
@@ -152,7 +152,7 @@ _Form: Final = getattr(_module("params"), "Form", object)
 
 
 def reads_json(settings: Any) -> bool:
-    """Whether a route declares a body that is not a form."""
+    """Return whether a route declares a body that is not a form."""
     field = settings.body_field
     return field is not None and not isinstance(field.field_info, _Form)
 
@@ -204,8 +204,8 @@ def set_handler(owner: Any, handler: Any) -> None:
     """Replace the app from which :func:`handler_of` reads the handler.
 
     Args:
-        owner: The route, or one of the :func:`adoptable_contexts`.
-        handler: A function that takes a request and returns a response.
+        owner: the route, or one of the :func:`adoptable_contexts`.
+        handler: a function that takes a request and returns a response.
     """
     apps = _inside_limits(owner.app)
     holder = apps[-2] if len(apps) > 1 else owner
@@ -213,7 +213,7 @@ def set_handler(owner: Any, handler: Any) -> None:
 
 
 def is_default_handler(get_route_handler: Any) -> bool:
-    """Whether this bound method is FastAPI's own, not one of another class or an integration."""
+    """Return whether a bound method is FastAPI's own, not of another class or an integration."""
     return getattr(get_route_handler, "__func__", None) is _get_route_handler
 
 
@@ -260,7 +260,7 @@ def _functions() -> tuple[Any, ...]:
 
 
 def _are_as_expected(functions: tuple[Any, ...]) -> bool:
-    """Whether these functions are FastAPI's own, without unexpected settings or arguments."""
+    """Return whether these are FastAPI's own functions, without unexpected arguments."""
     package = str(Path(fastapi.__file__).parent)
     every = (*functions, APIRoute.get_route_handler)
     arguments = signature(functions[1]).parameters
@@ -287,7 +287,7 @@ except (AttributeError, KeyError, TypeError):
 
 
 def supports_fast_path(settings: Any) -> bool:
-    """Whether FastAPI and a route have all that the fast path relies on, and nothing unexpected."""
+    """Return whether FastAPI and a route are as the fast path expects them."""
     return (
         _IS_AS_EXPECTED
         and knows_effective_routes()
@@ -302,7 +302,7 @@ _telemetry: Final[Callable[[], Any]] = getattr(
 
 
 def can_use_fast_path(request: Request) -> bool:
-    """Whether FastAPI's handler would do no more for this request than the fast path does.
+    """Return whether FastAPI's handler would do no more for this request than the fast path does.
 
     It would if a limit on the body is in force; if FastAPI's telemetry is on; or if an integration
     has replaced one of its functions.
@@ -317,7 +317,7 @@ def can_use_fast_path(request: Request) -> bool:
 
 
 def is_coroutine(dependant: Any) -> bool | None:
-    """Whether FastAPI awaits an endpoint or calls it in a thread, ``None`` if unknown."""
+    """Return whether FastAPI awaits an endpoint or calls it in a thread, ``None`` if unknown."""
     is_coroutine_callable = getattr(_dependencies, "_is_coroutine_callable", None)
     if is_coroutine_callable is not None:
         return bool(is_coroutine_callable(dependant.call))
@@ -325,7 +325,7 @@ def is_coroutine(dependant: Any) -> bool | None:
 
 
 def has_only_body(settings: Any) -> bool:
-    """Whether the only input of an endpoint is one body parameter that is not embedded.
+    """Return whether the only input of an endpoint is one body parameter that is not embedded.
 
     The comparison with an empty ``Dependant`` includes fields that a newer FastAPI may add.
     """
@@ -352,8 +352,8 @@ def dependency_solver(settings: Any, dependant: Any) -> Solve:
     ``errors``, ``response`` and ``background_tasks``.
 
     Args:
-        settings: The :func:`effective_route`.
-        dependant: Its dependant, or a copy.
+        settings: the :func:`effective_route`.
+        dependant: its dependant, or a copy.
     """
     overrides = settings.dependency_overrides_provider
     embed_body_fields = settings._embed_body_fields

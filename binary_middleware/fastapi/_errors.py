@@ -21,7 +21,7 @@ def summarized(exc: RequestValidationError) -> RequestValidationError:
 
 
 def holds_bytes(exc: RequestValidationError) -> bool:
-    """Whether an input is bytes other than UTF-8: most likely msgpack without a Content-Type."""
+    """Return whether an input is bytes other than UTF-8, like msgpack without a Content-Type."""
     return any(_is_not_text(error.get("input")) for error in exc.errors())
 
 

@@ -48,10 +48,10 @@ class FastPath:
     """Serves the binary responses of a route that ``supports_fast_path``.
 
     Args:
-        settings: The :func:`~binary_middleware.fastapi._compat.effective_route`. It has the
+        settings: the :func:`~binary_middleware.fastapi._compat.effective_route`. It has the
             default response class, and its endpoint is not a generator.
-        route: The route itself.
-        response_field: The proxy of its response field.
+        route: the route itself.
+        response_field: the proxy of its response field.
     """
 
     def __init__(self, settings: Any, route: object, response_field: ResponseFieldProxy) -> None:
@@ -78,9 +78,9 @@ class FastPath:
         """Respond to a request that ``can_use_fast_path``, with the exceptions of FastAPI.
 
         Args:
-            exchange: An exchange whose response is binary.
-            request: The request; a ``BinaryRequest`` if its body is claimed.
-            body: Its decoded body, or ``NO_BODY``.
+            exchange: an exchange whose response is binary.
+            request: the request; a ``BinaryRequest`` if its body is claimed.
+            body: its decoded body, or ``NO_BODY``.
         """
         solved = None
         dependant, field = self._dependant, self._body_field

@@ -40,9 +40,9 @@ def negotiated_handler(handlers: RouteHandlers, route: object, *, reads_body: bo
     """Return the handler of a route, which selects one by the exchange of a request.
 
     Args:
-        handlers: The handlers to select from.
-        route: The route.
-        reads_body: Whether the route declares a body that is not a form. Any other body is left to
+        handlers: the handlers to select from.
+        route: the route.
+        reads_body: whether the route declares a body that is not a form. Any other body is left to
             the endpoint, as JSON text.
     """
     handle_json, fast_path = handlers.json, handlers.fast_path
@@ -82,10 +82,10 @@ async def _call_fastapi(
     """Have one of FastAPI's handlers respond to a binary client.
 
     Args:
-        handlers: The handlers of the route.
-        exchange: The exchange of the request.
-        request: The request for the handler.
-        is_replaced: Whether it replaces the app's request, because the body is binary.
+        handlers: the handlers of the route.
+        exchange: the exchange of the request.
+        request: the request for the handler.
+        is_replaced: whether it replaces the app's request, because the body is binary.
     """
     handle = handlers.claimed if is_replaced else handlers.json
     if exchange.plan.variant is not None:
@@ -122,10 +122,10 @@ def adopted_handler(
     """Return the handler of a route that existed before binary mode.
 
     Args:
-        handle_json: The handler that the route had, which JSON clients keep.
-        handle_binary: The handler for binary clients.
-        original: The dependant of ``handle_json``.
-        copied: The copy of it that ``handle_binary`` reads.
+        handle_json: the handler that the route had, which JSON clients keep.
+        handle_binary: the handler for binary clients.
+        original: the dependant of ``handle_json``.
+        copied: the copy of it that ``handle_binary`` reads.
     """
 
     async def handle(request: Request) -> Response:
@@ -156,12 +156,12 @@ _OWN_CODES: Final = _codes_of(
 def contains_own_handler(
     handler: Any, codes: Collection[CodeType] = _OWN_CODES, depth: int = 8
 ) -> bool:
-    """Whether a handler is one of this module, or holds one.
+    """Return whether a handler is one of this module, or holds one.
 
     Args:
-        handler: A function that takes a request.
-        codes: The code of the handlers to look for.
-        depth: How many functions inside each other to search.
+        handler: a function that takes a request.
+        codes: the code of the handlers to look for.
+        depth: how many functions inside each other to search.
     """
     kind = type(handler)
     if kind is FunctionType and handler.__code__ in codes:
@@ -172,13 +172,13 @@ def contains_own_handler(
 
 
 def are_same(one: Any, other: Any, same: Mapping[int, object], depth: int = 8) -> bool:
-    """Whether two handlers have the same code and hold the same values.
+    """Return whether two handlers have the same code and hold the same values.
 
     Args:
-        one: A handler, or a value that one holds.
-        other: The other one.
-        same: The objects that count as the same as those with these ids.
-        depth: How many functions inside each other to compare.
+        one: a handler, or a value that one holds.
+        other: the other one.
+        same: the objects that count as the same as those with these ids.
+        depth: how many functions inside each other to compare.
     """
     if one is other or same.get(id(other), other) is one:
         return True

@@ -22,7 +22,7 @@ def complete_openapi(app: FastAPI) -> None:
     it at any time, but after replacing ``app.openapi``.
 
     Args:
-        app: The app.
+        app: the app.
     """
     complete_with(app, lambda: None)
 
@@ -31,8 +31,8 @@ def complete_with(app: FastAPI, prepare: Callable[[], None]) -> None:
     """Replace ``app.openapi`` with a :class:`CompletedDocument`, unless it is one already.
 
     Args:
-        app: The app.
-        prepare: Called before a document is made.
+        app: the app.
+        prepare: called before a document is made.
     """
     if not isinstance(app.openapi, CompletedDocument):
         app.openapi = CompletedDocument(app, app.openapi, prepare)  # type: ignore[method-assign]
@@ -45,9 +45,9 @@ class CompletedDocument:
     therefore it is completed once, and changes to it are kept.
 
     Args:
-        app: The app.
-        make: Makes its document: FastAPI's method, or a function of the user.
-        prepare: Called before a document is made.
+        app: the app.
+        make: makes its document: FastAPI's method, or a function of the user.
+        prepare: called before a document is made.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ class BinaryRequest(Request):
         """Return the decoded body, ``NO_BODY`` if it is empty, as FastAPI's handler reads it.
 
         Raises:
-            HTTPException: The body cannot be read or decoded.
+            HTTPException: the body cannot be read or decoded.
         """
         self._is_probing = False
         try:

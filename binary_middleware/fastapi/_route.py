@@ -75,7 +75,7 @@ class BinaryRoute(APIRoute):
         return negotiated_handler(handlers, self, reads_body=reads_body)
 
     def exchanges_objects(self, app: Any) -> bool:
-        """Whether ``app`` is the app of this route, with nothing around its handler."""
+        """Return whether ``app`` is the app of this route, with nothing around its handler."""
         return contains_own_handler(handler_of(app))
 
     json_lane_reason: str | None = None
@@ -102,10 +102,10 @@ class BinaryRoute(APIRoute):
         precedence.
 
         Args:
-            options: The fields of ``BinaryOptions``.
+            options: the fields of ``BinaryOptions``.
 
         Raises:
-            ValueError: An option is unknown or invalid, or contradicts another one.
+            ValueError: an option is unknown or invalid, or contradicts another one.
         """
         merged = {**dict(cls.binary_overrides), **dict(make_overrides(**options))}
         return type(cls.__name__, (cls,), {"binary_overrides": tuple(sorted(merged.items()))})
@@ -120,7 +120,7 @@ class BinaryRoute(APIRoute):
     """The options in force that :meth:`_has_own_options` compared last."""
 
     def _has_own_options(self, outer: object) -> bool:
-        """Whether a middleware further out has put the options of this route in force."""
+        """Return whether a middleware further out has put the options of this route in force."""
         options = outer.options if isinstance(outer, Exchange) else outer
         if options is self._agreed_options:
             return True
@@ -156,8 +156,8 @@ def make_handler(route: APIRoute, owner: Any) -> tuple[Handler, Any]:
     """Have the class of a route make a handler, as FastAPI does.
 
     Args:
-        route: The route.
-        owner: The route itself, or a context of a router that includes it.
+        route: the route.
+        owner: the route itself, or a context of a router that includes it.
 
     Returns:
         The handler, and the copy of the dependant that it reads: integrations wrap
@@ -175,9 +175,9 @@ def _build_on_copy(settings: Any, build: Callable[[], Handler], **replaced: Any)
     JSON handler, or later, applies to this handler as well.
 
     Args:
-        settings: The ``effective_route``.
+        settings: the ``effective_route``.
         build: FastAPI's ``get_route_handler``.
-        replaced: Further settings to replace for this handler.
+        replaced: further settings to replace for this handler.
     """
     dependant = settings.dependant
     copied = with_binary_fields(dependant)

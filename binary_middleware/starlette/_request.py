@@ -56,14 +56,14 @@ async def read_body(request: Request, type_: Any = Any) -> Any:
     bytes are text, which pydantic decodes according to ``val_json_bytes``.
 
     Args:
-        request: The request of the endpoint; its body must not have been read otherwise.
-        type_: Any type that pydantic validates: a model, a dataclass, a ``TypedDict``,
+        request: the request of the endpoint; its body must not have been read otherwise.
+        type_: any type that pydantic validates: a model, a dataclass, a ``TypedDict``,
             ``list[int]``. By default the body is returned as it was decoded.
 
     Raises:
-        InvalidBody: The body is not JSON, or not valid.
-        RejectedRequest: The body of a binary client is malformed; the middleware responds.
-        ClientDisconnect: The client disconnected before the end of the body.
+        InvalidBody: the body is not JSON, or not valid.
+        RejectedRequest: the body of a binary client is malformed; the middleware responds.
+        ClientDisconnect: the client disconnected before the end of the body.
     """
     exchange = find_exchange(request.scope)
     if exchange is None:

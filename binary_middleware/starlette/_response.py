@@ -26,11 +26,11 @@ class BuffersResponse(Response):
     """A response from buffers, which are sent in slices.
 
     Args:
-        buffers: The body.
-        media_type: The Content-Type. If it is not JSON, the response is sent as it is.
-        status_code: The status code.
-        raw_headers: Further headers; Content-Type and Content-Length are left out.
-        background: A task to run after the response.
+        buffers: the body.
+        media_type: the Content-Type. If it is not JSON, the response is sent as it is.
+        status_code: the status code.
+        raw_headers: further headers; Content-Type and Content-Length are left out.
+        background: a task to run after the response.
     """
 
     def __init__(
@@ -92,11 +92,11 @@ class NegotiatedResponse(Response):
     bits.
 
     Args:
-        content: Anything that pydantic can dump (models, dataclasses, containers, dates), with
+        content: anything that pydantic can dump (models, dataclasses, containers, dates), with
             arrays and bytes in any place.
-        status_code: The status code.
-        headers: Further headers.
-        background: A task to run after the response.
+        status_code: the status code.
+        headers: further headers.
+        background: a task to run after the response.
     """
 
     def __init__(
