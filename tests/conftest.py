@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-path",
         action="store_true",
-        help="run all tests of the FastAPI lane on the direct path and on FastAPI's",
+        help="run all tests of the FastAPI lane on the fast path and on FastAPI's",
     )
 
 
