@@ -93,7 +93,11 @@ GOALS: Final = (
         1.05,
     ),
     Goal(
-        "JSON clients of `enable`, CPU", "document json", "object-lane+json", "fastapi-json", 1.05
+        "JSON clients of `add_binary_mode`, CPU",
+        "document json",
+        "object-lane+json",
+        "fastapi-json",
+        1.05,
     ),
     Goal(
         "JSON clients of the middleware, CPU",

@@ -109,7 +109,12 @@ _ALL: Final = (
     ),
     Variant("grpc", "gRPC (aio), a bytes field", "grpc", "framed", "grpc", needs=("grpc",)),
     # The same apps, asked in JSON.
-    Variant("object-lane+json", "**ours, `enable`**, JSON clients", "object-lane", "json-base64"),
+    Variant(
+        "object-lane+json",
+        "**ours, `add_binary_mode`**, JSON clients",
+        "object-lane",
+        "json-base64",
+    ),
     Variant("json-lane+json", "**ours, middleware**, JSON clients", "json-lane", "json-base64"),
     # The same apps on other servers.
     *(

@@ -40,10 +40,10 @@ APP = """
 from fastapi import FastAPI
 
 from binary_middleware import NumpyArrayField
-from binary_middleware.fastapi import enable
+from binary_middleware.fastapi import add_binary_mode
 
 app = FastAPI()
-enable(app)
+add_binary_mode(app)
 
 
 @app.post("/double")

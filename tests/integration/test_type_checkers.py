@@ -40,7 +40,7 @@ def mypy(*files: Path) -> Errors:
         error = json.loads(line)
         if error["severity"] == "error":
             found[Path(error["file"]).name].append(error["line"])
-    return found
+    return {name: sorted(set(lines)) for name, lines in found.items()}
 
 
 def pyright(*files: Path) -> Errors:

@@ -64,7 +64,7 @@ FRAMEWORKS: Final[dict[str, Framework]] = {
     ),
     "fastapi": Framework(title="FastAPI", modules=("fastapi",), validates=True, invalid=422),
     "fastapi_typed": Framework(
-        title="FastAPI, by `enable`",
+        title="FastAPI, by `add_binary_mode`",
         modules=("fastapi",),
         validates=True,
         invalid=422,

@@ -1,4 +1,4 @@
-"""FastAPI in binary mode by ``BinaryMiddleware(app)`` and by ``enable(app)``: what sets them apart.
+"""FastAPI in binary mode by ``BinaryMiddleware(app)`` and by ``add_binary_mode``: the differences.
 
 The first hands over JSON, the second objects. So it is the models of an app that say which one it
 wants. docs/frameworks.md tells the same.
