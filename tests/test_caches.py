@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import ast
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import anyio
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import binary_middleware
+from binary_middleware import BinaryMiddleware, packb
+from binary_middleware.arrays import ArraySpec
+from tests.asgi_app import Recorder, exchange, http_scope
+from tests.hostile.wire import array
+from tests.processes import MIB, in_child
 
-ROOT = Path(__file__).parent.parent
 PACKAGE = Path(binary_middleware.__file__).parent
-MIB = 2**20
 
 # Each place that keeps values between calls, and why clients cannot fill the memory with it. What
 # clients can reach has a test below.
@@ -150,27 +157,12 @@ class C:
     ]
 
 
-FILL = """
-import gc, json, sys, tracemalloc
-import anyio
-import numpy as np
-from binary_middleware import BinaryMiddleware, packb
-from binary_middleware.arrays import ArraySpec
-from binary_middleware.fields import dtype_spec
-from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
-from typing import Annotated, Any
-from tests.asgi_app import Recorder, exchange, http_scope
-from tests.asgi.test_hostile_input import array
+typed: Any = TypeAdapter(Annotated[NDArray[np.float32], ArraySpec(casting="same_kind")])
+anything: Any = TypeAdapter(Annotated[NDArray[Any], ArraySpec(copy=True)])
 
-typed = TypeAdapter(Annotated[NDArray[np.float32], ArraySpec(casting="same_kind")])
-anything = TypeAdapter(Annotated[NDArray[Any], ArraySpec(copy=True)])
-
-def a_map(field):
-    return packb({"shape": [1], "dtype": [field], "data": b"a"})
 
 class Echo:
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = scope["binary_middleware"]
         if exchange.claim_request():
             await exchange.read(receive)
@@ -182,76 +174,78 @@ class Echo:
             packb(exchange.value())
         await Recorder(b"{}", reads=False)(scope, receive, send)
 
-app = BinaryMiddleware(Echo())
 
-async def send(body, content_type="application/msgpack", accept="*/*"):
-    headers = {"content-type": content_type, "accept": accept}
-    return (await exchange(app, http_scope(headers=headers), [body])).status
+def a_map(field: list[Any]) -> bytes:
+    return packb({"shape": [1], "dtype": [field], "data": b"a"})
 
-async def fill(bodies):
-    statuses = {await send(*body) for body in bodies}
-    del bodies
-    gc.collect()
-    return statuses
 
-async def main():
-    await fill(BODIES(3))
-    tracemalloc.start()
-    statuses = await fill(BODIES(COUNT))
-    print(json.dumps([sorted(statuses), tracemalloc.get_traced_memory()[0] / 2**20]))
-"""
+Request = tuple[bytes] | tuple[bytes, str, str]  # a body, its media type, those accepted
 
-FILLS = {
-    # What is sent, how often, the statuses, and MiB that may be kept.
-    "a field name of 8 MiB": (
-        'lambda n: ((a_map([f"{i}" + "x" * 2**23, "|u1"]),) for i in range(n))',
-        *(12, [200], 1),
-    ),
-    "a title of 8 MiB": (
-        'lambda n: ((a_map([["x" * 2**23, f"{i}"], "|u1"]),) for i in range(n))',
-        *(12, [200], 1),
-    ),
+FILLS: dict[str, tuple[Callable[[int], Request], int, int, float]] = {
+    # What is sent, how often, the status, and MiB that may be kept.
+    "a field name of 2 MiB": (lambda i: (a_map([f"{i}" + "x" * 2**21, "|u1"]),), 12, 200, 1),
+    "a title of 2 MiB": (lambda i: (a_map([["x" * 2**21, f"{i}"], "|u1"]),), 12, 200, 1),
     "many long names": (
-        'lambda n: ((array([[f"{i}.{j}" + "\U0001f600" * 1000, "<U1"] for j in range(60)], [1],'
-        " bytes(240)),) for i in range(n))",
-        *(150, [200], 10),
+        lambda i: (
+            array([[f"{i}.{j}" + "\U0001f600" * 1000, "<U1"] for j in range(60)], [1], bytes(240)),
+        ),
+        *(60, 200, 6),
     ),
     "many fields": (
-        'lambda n: ((array([[f"{i}.{j}", "<U1"] for j in range(1000)], [1], bytes(4000)),)'
-        " for i in range(n))",
-        *(40, [200], 10),
+        lambda i: (array([[f"{i}.{j}", "<U1"] for j in range(1000)], [1], bytes(4000)),),
+        *(20, 200, 5),
     ),
     "many gaps": (
-        'lambda n: ((array([item for j in range(500) for item in ([f"{i}.{j}", "|u1"],'
-        ' ["", "|V1"])], [1], bytes(1000)),) for i in range(n))',
-        *(40, [200], 10),
+        lambda i: (
+            array(
+                [item for j in range(500) for item in ([f"{i}.{j}", "|u1"], ["", "|V1"])],
+                [1],
+                bytes(1000),
+            ),
+        ),
+        *(20, 200, 5),
     ),
-    "plain dtypes": ('lambda n: ((array(f"|S{i + 1}", [0]),) for i in range(n))', 2000, [200], 2),
-    "a dtype name of 8 MiB": (
-        'lambda n: ((array(f"{i}" + "x" * 2**23, [0]),) for i in range(n))',
-        *(24, [400], 1),
-    ),
+    "plain dtypes": (lambda i: (array(f"|S{i + 1}", [0]),), 2000, 200, 2),
+    "a dtype name of 2 MiB": (lambda i: (array(f"{i}" + "x" * 2**21, [0]),), 24, 400, 1),
     "media types": (
-        'lambda n: ((b"\\xc0", f"application/msgpack;a={i}" + "x" * 8000, "x/y;a=" + "z" * 200 +'
-        ' f"{i}") for i in range(n))',
-        *(1500, [200], 4),
+        lambda i: (
+            b"\xc0",
+            f"application/msgpack;a={i}" + "x" * 8000,
+            "x/y;a=" + "z" * 200 + f"{i}",
+        ),
+        *(1500, 200, 4),
     ),
 }
 
 
+async def fill(app: ASGIApp, requests: Iterable[Request]) -> set[int]:
+    statuses = set()
+    for body, *types in requests:
+        content_type, accept = types or ("application/msgpack", "*/*")
+        headers = {"content-type": content_type, "accept": accept}
+        statuses.add((await exchange(app, http_scope(headers=headers), [body])).status)
+    return statuses
+
+
+def measure(name: str) -> tuple[set[int], float]:
+    """Return the statuses, and the MiB that are kept."""
+    make, count, *_ = FILLS[name]
+
+    async def run() -> tuple[set[int], float]:
+        app = BinaryMiddleware(Echo())
+        await fill(app, map(make, range(3)))
+        gc.collect()
+        tracemalloc.start()
+        statuses = await fill(app, map(make, range(count)))
+        gc.collect()
+        return statuses, tracemalloc.get_traced_memory()[0] / MIB
+
+    return anyio.run(run)
+
+
 @pytest.mark.parametrize("name", FILLS)
 def test_clients_cannot_fill_the_memory_with_what_is_kept(name: str) -> None:
-    bodies, count, statuses, most = FILLS[name]
-    code = f"{FILL}\nBODIES = {bodies}\nCOUNT = {count}\nanyio.run(main)\n"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found_statuses, kept = json.loads(done.stdout)
-    assert found_statuses == statuses
+    _, _, status, most = FILLS[name]
+    statuses, kept = in_child(measure, name)
+    assert statuses == {status}
     assert kept < most, f"{kept} MiB"

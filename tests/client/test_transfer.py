@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from typing import Any
@@ -16,12 +17,12 @@ from starlette.testclient import TestClient
 
 from binary_middleware import packb
 from binary_middleware._asgi.sending import SEND_CHUNK_SIZE
-from binary_middleware.client import BinaryClient, TransferProgress
+from binary_middleware.client import AsyncBinaryClient, BinaryClient, TransferProgress
 from binary_middleware.client._transfer import AsyncUpload, BlockingUpload, Download
 from tests.client import apps
 from tests.client.apps import LARGE
 from tests.client.conftest import MakeClient
-from tests.client.memory import needs_proc, run
+from tests.processes import MIB, Peak, in_child, needs_proc
 from tests.serving import serving
 
 
@@ -230,32 +231,21 @@ def test_bodies_are_freed_without_the_garbage_collector(
         gc.enable()
 
 
-MEASURE = """
-import asyncio, sys
+def measure_post(direction: str, kind: str, url: str) -> float:
+    """Return the MiB that a call needs of which one direction has 64 MiB."""
+    data = {"array": np.ones(64 * MIB if direction == "upload" else 10, np.uint8)}
+    with asyncio.Runner() as runner:
+        client: Any = (AsyncBinaryClient if kind == "async" else BinaryClient)(url, timeout=60)
 
-import numpy as np
+        def post(document: Any, mib: int) -> Any:
+            result = client.post("/", document, params={"mib": mib})
+            return runner.run(result) if kind == "async" else result
 
-from binary_middleware.client import AsyncBinaryClient, BinaryClient
-from tests.client.memory import peak
-
-direction, kind, url = sys.argv[1:]
-SIZE = 64 * 2**20
-runner = asyncio.Runner()
-client = (AsyncBinaryClient if kind == "async" else BinaryClient)(url, timeout=60)
-data = {"array": np.ones(SIZE if direction == "upload" else 10, np.uint8)}
-received = []
-
-
-def post(document, mib):
-    result = client.post("/", document, params={"mib": mib})
-    received.append(runner.run(result) if kind == "async" else result)
-
-
-post({"array": np.ones(2**20, np.uint8)}, 1)
-received.clear()
-print(peak(lambda: post(data, 64 if direction == "download" else 0)) / SIZE)
-assert len(received[0]) == (SIZE if direction == "download" else 0)
-"""
+        post({"array": np.ones(MIB, np.uint8)}, 1)
+        peak = Peak()
+        received = post(data, 64 if direction == "download" else 0)
+        assert len(received) == (64 * MIB if direction == "download" else 0)
+        return peak.mib
 
 
 @needs_proc
@@ -264,4 +254,4 @@ assert len(received[0]) == (SIZE if direction == "download" else 0)
 def test_memory_of_64_mib(direction: str, most: float, kind: str) -> None:
     """An upload needs nothing beside the array that is there already, a download its buffer."""
     with serving(apps.large_app) as url:
-        assert run(MEASURE, direction, kind, url) < most
+        assert in_child(measure_post, direction, kind, url) < most * 64
