@@ -157,10 +157,6 @@ def test_nothing_here_unpickles(module: str) -> None:
     assert not names & {"pickle", "marshal", "shelve", "msgpack_numpy"}
 
 
-def test_fields_needs_nothing_of_this_package() -> None:
-    assert not any(name.startswith("binary_middleware") for name in imports_of("fields"))
-
-
 def test_media_types_is_standard_library_only() -> None:
     names = {name.partition(".")[0] for name in imports_of("_http.media_types")}
     assert names <= sys.stdlib_module_names

@@ -24,7 +24,6 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.testclient import TestClient
 
 from binary_middleware import NumpyArrayField, packb
-from binary_middleware._validation.errors import summarize_errors, summarize_input
 from tests.asgi_app import MSGPACK
 from tests.fastapi.conftest import binary_client, enabled, post, twins, value
 from tests.sameness import same
@@ -352,32 +351,6 @@ def test_errors_on_the_json_lane_are_422_too(sent: Any) -> None:
 # -- reports are bounded ---------------------------------------------------------------------------
 
 
-def test_an_input_is_summarised_once_however_many_errors_it_has() -> None:
-    """All fields that a map lacks have the map for their input."""
-    encoded: list[Any] = []
-
-    def encode(value: Any) -> Any:
-        encoded.append(value)
-        return list(value)
-
-    sent = {1, 2, 3}
-    errors = [{"type": "missing", "loc": ("body", f"f{n}"), "input": sent} for n in range(100)]
-    summaries = summarize_errors(errors, encode)
-    assert [each["input"] for each in summaries] == [sent] * 100
-    assert len(encoded) == 1
-
-
-def test_report_is_bounded() -> None:
-    errors = [
-        {"type": "x", "loc": ("body", "k" * 100_000), "msg": "m" * 100_000, "input": n}
-        for n in range(1000)
-    ]
-    summaries = summarize_errors(errors, jsonable_encoder)
-    assert len(json.dumps(summaries)) < 2 * 1024 * 1024
-    assert summaries[-1]["type"] == "too_many_errors"
-    assert f"{1000 - len(summaries) + 1} further errors" in summaries[-1]["msg"]
-
-
 def test_a_key_and_a_tag_of_a_client_are_shortened() -> None:
     class Cat(BaseModel):
         kind: Literal["cat"]
@@ -395,8 +368,3 @@ def test_a_key_and_a_tag_of_a_client_are_shortened() -> None:
     assert response.status_code == 422
     assert len(value(response)["detail"]) == 2
     assert len(response.content) < 100_000
-
-
-def test_times_without_a_unit_have_no_text() -> None:
-    scalar = np.frombuffer((5).to_bytes(8, "little"), "M8")[0]
-    assert summarize_input(scalar, jsonable_encoder) == "<datetime64>"
