@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import ipaddress
 import time
 import uuid
 from typing import Annotated, Any
@@ -95,7 +96,8 @@ def test_other_values_are_the_same_in_both_dialects() -> None:
         "complex": 1j,
         "bytes": b"\xff",
         "set": {1},
-        "path": np.float32(0.5),
+        "number": np.float32(0.5),
+        "address": ipaddress.ip_address("::1"),
         "nested": [{"x": None, "y": [True]}],
     }
     assert packb(document, dialect="chains") == packb(document)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from binary_middleware.errors import DecodeError, LimitExceeded
-from binary_middleware.formats.base import MAX_STRUCTURE_SIZE
+from binary_middleware.formats.base import MAX_DEPTH, MAX_STRUCTURE_SIZE
 from binary_middleware.formats.msgpack import packb, unpackb
 from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
 from binary_middleware.formats.msgpack._unpack import MAX_SPLIT_DEPTH
@@ -130,6 +130,9 @@ def test_what_small_objects_take_is_limited() -> None:
     record = {"名": "王小明汉字", "年": 32, "城市": "北京"}
     count = limit // (len(packb(record)) + 1)
     assert len(unpack_owned(owned(packb([record] * count)), limit).value) == count
+    many = 2 * 1024 * 1024 + 1  # too many to look at one by one
+    with pytest.raises(LimitExceeded, match="lists and maps"):
+        unpack_owned(owned(list32(many, b"\x80" * many)), many + 5)
     pairs = packb([[1, 2]] * (limit // 3 - 10))
     assert len(unpack_owned(owned(pairs), limit).value) == limit // 3 - 10
 
@@ -177,7 +180,7 @@ def test_headers_that_promise_too_much_cost_nothing(document: bytes) -> None:
         unpackb(document)
 
 
-@pytest.mark.parametrize("levels", [1000, 3000, 100_000, 1_000_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 1000, 3000, 100_000, 1_000_000])
 @pytest.mark.parametrize("level", [b"\x91", b"\x81\xa1a", b"\x92\xc0", b"\xdc\0\1"], ids=bytes.hex)
 def test_deep_nesting_is_too_large(level: bytes, levels: int) -> None:
     for inner in (b"\xc0", b"", BIG):

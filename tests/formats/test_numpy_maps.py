@@ -9,7 +9,9 @@ import msgpack
 import msgpack_numpy
 import numpy as np
 import pytest
+from numpy._core._rational_tests import rational  # the one type that numpy does not build in
 
+from binary_middleware import fields
 from binary_middleware.errors import DecodeError
 from binary_middleware.fields import from_map
 from binary_middleware.formats.msgpack import packb, unpackb
@@ -335,6 +337,15 @@ def test_array_map_for_others() -> None:
     assert list(map_.items()) == [("shape", [2, 3]), ("dtype", ">f4"), ("data", b"...")]
     table = np.zeros(1, [("a", "<i4", (2,))])
     assert array_map(table, b"", "map")["dtype"] == [["a", "<i4", [2]]]
+
+
+def test_array_map_of_a_registered_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "_EXTENSIONS", {})
+    fields.register_dtype(rational)
+    array = np.array([rational(1, 2), rational(-3, 4)])
+    map_ = array_map(array, b"", "numpy")
+    assert (map_[b"type"], map_[b"kind"]) == ("rational", b"")
+    assert_same_array(unpackb(packb(array)), array)
 
 
 @pytest.mark.parametrize(

@@ -402,6 +402,7 @@ REFUSED = [
     (OnAnotherDevice(), "cannot be read as a numpy array: can't convert cuda:0"),
     (Holder.model_construct(field=[1]), "cannot encode Holder as msgpack: .*got list"),
     (Failing(), "cannot encode Failing as msgpack: .*no such thing"),
+    (np.zeros(1 << 32, "u1"), "cannot encode 4 GiB or more in one value"),
     (holds_itself(list), "nests too deeply or holds itself"),
     (holds_itself(tuple), "nests too deeply or holds itself"),
     (holds_itself(collections.deque), "nests too deeply or holds itself"),

@@ -255,6 +255,11 @@ def test_text_that_is_not_utf_8_is_refused(text: bytes) -> None:
             unpackb(document)
 
 
+def test_text_that_a_later_entry_replaces_is_decoded_all_the_same() -> None:
+    with pytest.raises(DecodeError, match="the body is not msgpack"):
+        unpackb(b"\x83\xa1a\xa1\xff\xa1a\xc0\xa1b" + BIG)
+
+
 @pytest.mark.parametrize(
     ("document", "message"),
     [
@@ -270,6 +275,7 @@ def test_text_that_is_not_utf_8_is_refused(text: bytes) -> None:
         ("c7 0c ff ffffffff 0000000000000000", "nanoseconds"),
         ("c7 0c ff 00000000 7fffffffffffffff", "out of range"),
         ("c7 0c ff 00000000 8000000000000000", "out of range"),
+        ("c7 0c ff 00000000 0000003afff44180", "year 10000 is out of range"),
     ],
 )
 def test_extensions_other_than_timestamps_are_refused(document: str, message: str) -> None:

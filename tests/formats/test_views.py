@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from binary_middleware.errors import DecodeError
-from binary_middleware.formats.msgpack import packb, unpackb
+from binary_middleware.formats.base import Limits
+from binary_middleware.formats.msgpack import MSGPACK, packb, unpackb
 from binary_middleware.formats.msgpack._pack import OUT_OF_LINE_THRESHOLD
 from binary_middleware.formats.msgpack._unpack import MAX_SPLIT_DEPTH
 from binary_middleware.formats.msgpack._views import MIN_VIEW_SHARE
@@ -160,6 +161,20 @@ def test_arrays_are_views_down_to_the_last_level_that_is_split() -> None:
             assert_same_array(read, array)
             assert np.shares_memory(read, buffer) is (levels < MAX_SPLIT_DEPTH)
             assert received(buffer, moved) == document
+
+
+def test_passing_over_few_large_items_again_costs_nothing() -> None:
+    array = np.zeros(5_000_000)
+    document = packb([[[[[array]]]], [array]])
+    buffer = owned(document)
+    (((((read,),),),), _), _ = unpack_owned(buffer)
+    assert np.shares_memory(read, buffer)
+
+
+def test_a_large_array_of_one_element_is_a_scalar_too() -> None:
+    document = packb([np.array(["x" * OUT_OF_LINE_THRESHOLD])])
+    facts = MSGPACK.decode(owned(document), Limits(), is_owned=True).facts
+    assert facts.holds_scalars
 
 
 def test_keys_other_than_strings_beside_large_arrays() -> None:

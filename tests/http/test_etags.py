@@ -69,6 +69,18 @@ def test_conditions_about_the_state(tags: bytes, expected: bytes) -> None:
     assert etags.without_suffix(tags, FORMAT.tag_suffixes) == expected
 
 
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        (b'"abc"', b'"abc--openapi-1f"'),
+        (b'W/"abc"', b'W/"abc--openapi-1f"'),
+        (b"abc", b"abc"),
+    ],
+)
+def test_tag_of_a_completed_document(tag: bytes, expected: bytes) -> None:
+    assert etags.of_completed(tag, "1f") == expected
+
+
 @given(opaque, suffixes)
 def test_round_trip(opaque: bytes, suffix: bytes) -> None:
     tag = b'"%b"' % opaque

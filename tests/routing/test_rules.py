@@ -87,6 +87,11 @@ def test_wrong_rules(arguments: dict[str, Any], message: str) -> None:
         RouteRule(**arguments)
 
 
+def test_rules_must_be_rules() -> None:
+    with pytest.raises(ValueError, match="rules must be RouteRule objects, not str"):
+        BinaryMiddleware(Starlette(), rules=["/a"])
+
+
 @pytest.mark.parametrize(
     ("rule", "matches"),
     [

@@ -7,6 +7,7 @@ hour. So only a map of few entries may have them, and that is checked before any
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -58,11 +59,7 @@ def with_text_keys(map_: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _duplicate_key(texts: Iterable[str]) -> DecodeError:
-    seen: set[str] = set()
-    for text in texts:
-        if text in seen:
-            break
-        seen.add(text)
+    ((text, _),) = Counter(texts).most_common(1)
     return DecodeError(f"duplicate map key {text[:40]!r}")
 
 

@@ -361,8 +361,6 @@ def json_value(obj: Any) -> Any:
         raise EncodeError(f"cannot encode {type(obj).__name__} as msgpack") from exc
     if isinstance(obj, (datetime.datetime, datetime.time)) and has_odd_offset(obj):
         return obj.isoformat()  # pydantic rounds the offset to minutes, which is another time
-    if type(plain) is type(obj):
-        raise EncodeError(f"cannot encode {type(obj).__name__} as msgpack")
     return plain
 
 
