@@ -201,9 +201,9 @@ class SchemaRewriter:
             return self._carrying(node, carrying(carry_native(function)))
         kind = serialization["type"]
         if kind == "function-plain" and "return_schema" not in serialization:
-            if function is not str:  # it may return arrays and bytes
-                return self._carrying(node, {**serialization, "return_schema": self._undeclared})
-        elif kind == "function-wrap":
+            # It may return arrays and bytes.
+            return self._carrying(node, {**serialization, "return_schema": self._undeclared})
+        if kind == "function-wrap":
             position = 2 if serialization.get("is_field_serializer") else 1
             wrapping = {
                 "return_schema": self._undeclared,

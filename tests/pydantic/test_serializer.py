@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import enum
 import json
@@ -39,7 +40,7 @@ from pydantic import (
     model_serializer,
 )
 from pydantic.dataclasses import dataclass
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, SchemaSerializer, core_schema
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -338,6 +339,28 @@ class Later(BaseModel):
     raw: bytes = b"a"
 
 
+class Rounded(float):
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        return core_schema.float_schema(serialization=core_schema.format_ser_schema(".2f"))
+
+
+class Listed(bytes):
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        as_list = core_schema.wrap_serializer_function_ser_schema(
+            lambda value, handler: [handler(value)], schema=core_schema.bytes_schema()
+        )
+        return core_schema.bytes_schema(serialization=as_list)
+
+
+class WithSchemas(BaseModel):
+    """Types with serializers that no annotation makes."""
+
+    rounded: Rounded = Rounded(1.234)
+    listed: Listed = Listed(b"abc")
+
+
 class Various(BaseModel):
     old: Old = Old()
     base: Base = Derived()
@@ -377,6 +400,7 @@ CASES: dict[str, Any] = {
     "serializer that asks for the mode": (ByMode, ByMode()),
     "plain model serializer": (Plain, Plain()),
     "various": (Various, Various()),
+    "serializers in core schemas": (WithSchemas, WithSchemas()),
     "list of any": (list[Any], [Row(), {"a": Payment(receipt=b"a")}, b"abc", {1: Colour.RED}]),
     "dict of any": (dict[str, Any], {"a": Row(), "b": {"c": [Payment(receipt=b"a")]}}),
     "union": (int | bytes | Row, b"abc"),
@@ -454,6 +478,11 @@ class Mine(bytearray):
     pass
 
 
+@dataclasses.dataclass
+class Standard:
+    raw: bytes = b"a"
+
+
 def test_undeclared_values_of_any_type() -> None:
     class Anything(BaseModel):
         anything: Any
@@ -463,6 +492,7 @@ def test_undeclared_values_of_any_type() -> None:
         "bytes": Mine(b"\xff"),
         "generator": (number for number in (1, b"x")),
         "subclass": defaultdict(list, {"a": {b"x"}}),
+        "dataclass": Standard(),
         "unknown": PurePosixPath("/x"),
         "view": memoryview(b"ab"),
     }
@@ -472,11 +502,42 @@ def test_undeclared_values_of_any_type() -> None:
             "bytes": b"\xff",
             "generator": [1, b"x"],
             "subclass": {"a": [b"x"]},
+            "dataclass": {"raw": b"a"},
             "unknown": "/x",
             "view": b"ab",
         },
         "wrapped": ["P1D", b"c"],
     }
+
+
+def test_undeclared_values_that_nothing_serializes_are_refused() -> None:
+    class Anything(BaseModel):
+        anything: Any = None
+        wrapped: Annotated[Any, WrapSerializer(lambda value, handler: handler(value))] = None
+
+    for name in ("anything", "wrapped"):
+        with pytest.raises(EncodeError, match=rf"cannot encode object as msgpack \(at \$.{name}\)"):
+            packb(Anything(**{name: object()}))
+
+
+def test_durations_that_are_numbers_in_json_pass_a_wrap_serializer() -> None:
+    class Wrapping(BaseModel):
+        model_config = ConfigDict(ser_json_timedelta="float")
+        at: Annotated[dt.timedelta, WrapSerializer(lambda value, handler: handler(value))]
+
+    for dialect in ("plain", "chains"):
+        assert unpackb(packb(Wrapping(at=dt.timedelta(1)), dialect=dialect)) == {"at": 86400.0}
+
+
+def test_classes_with_a_serializer_and_no_schema() -> None:
+    class Own:
+        __pydantic_serializer__ = SchemaSerializer(
+            core_schema.any_schema(
+                serialization=core_schema.plain_serializer_function_ser_schema(lambda _: {"a": 1})
+            )
+        )
+
+    assert unpackb(packb([Own()])) == [{"a": 1}]
 
 
 def test_values_that_hold_themselves() -> None:
@@ -493,11 +554,12 @@ def test_include_and_exclude_reach_into_anything() -> None:
     class Anything(BaseModel):
         anything: Any = {"a": {"b": 1, "c": b"x"}, "d": [Row(), 2]}
         typed: dict[str, Any] = {"a": {"b": 1, "c": b"x"}, "d": 2}
+        blobs: list[bytes] = [b"x", b"y"]
 
     dumper = DocumentSerializer.of_class(Anything)
     for how in (
-        {"include": {"anything": {"a": {"b"}}, "typed": {"a": {"c"}}}},
-        {"exclude": {"anything": {"d": {0}}, "typed": {"a": {"b"}}}},
+        {"include": {"anything": {"a": {"b"}}, "typed": {"a": {"c"}}, "blobs": {1}}},
+        {"exclude": {"anything": {"d": {0}}, "typed": {"a": {"b"}}, "blobs": {1}}},
     ):
         document = unpackb(packb(dumper.dump(Anything(), **how)))
         assert agree(document, json.loads(Anything().model_dump_json(**how)))
@@ -661,6 +723,7 @@ def test_containers_of_bytes_are_carried_whole() -> None:
         some: set[bytes] = {b"\xff"}
         odd: tuple[int | bytes, ...] = (1, b"\xff", 2)
         floats: list[float | bytes] = [1.5, b""]
+        numbered: dict[int, bytes] = {1: b"\xff"}
 
     blobs = Blobs(many=[b"\xff", None] * 3, named={"a": [b"\xfe"], "b": []})
     found = unpackb(packb(blobs))
@@ -670,6 +733,7 @@ def test_containers_of_bytes_are_carried_whole() -> None:
         "some": [b"\xff"],
         "odd": [1, b"\xff", 2],
         "floats": [1.5, b""],
+        "numbered": {"1": b"\xff"},
     }
     document = DocumentSerializer.of_class(Blobs).dump(blobs)
     blobs.many.append(b"later")

@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    Tag,
     TypeAdapter,
     ValidationError,
     WrapValidator,
@@ -118,6 +119,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (Parts, UUID(int=5), "model_attributes_type"),
     (Parts, Decimal(5), "model_attributes_type"),
     (int, np.array([1]), "int_type"),
+    (int, np.array(1.5), "int_type"),
     (int, np.datetime64(5, "ns"), "int_type"),
     (int, np.longdouble(2) ** 63 + 1, "int_type"),
     (float, np.timedelta64(5), "float_type"),
@@ -255,6 +257,12 @@ def test_validators_that_raise_for_arrays_are_one_error() -> None:
         validated(Annotated[Any, BeforeValidator(raises)], 5, NO_ARRAYS)
 
 
+def test_tags_of_unions_name_the_choices_in_errors() -> None:
+    kind = Annotated[list[int], Tag("numbers")] | Annotated[list[bool], Tag("flags")]
+    places = [error["loc"] for error in errors_of(kind, [np.array("x")])]
+    assert places == [("numbers", 0), ("flags", 0)]
+
+
 def test_types_without_a_guarded_validator_reject_arrays(caplog: pytest.LogCaptureFixture) -> None:
     """The configuration of an adapter is not in its schema, which cannot be rewritten then."""
     validator = DocumentValidator(TypeAdapter(list[int], config=ConfigDict(strict=True)))
@@ -360,6 +368,8 @@ def test_models_of_many_fields() -> None:
     # The errors of few maps are all reported, whatever the size of the rest.
     text = {"field_0": "x" * 10_000}
     assert len(errors_of(list[Wide], [text] * 6, facts)) == 600
+    # So is the one error of a document that is a single value.
+    assert len(errors_of(list[Wide], "x" * 60_000, facts)) == 1
 
 
 def test_large_documents_are_valid() -> None:
