@@ -22,6 +22,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+__all__ = [
+    "BinaryError",
+    "CodecError",
+    "ContentTooLarge",
+    "DecodeError",
+    "EncodeError",
+    "LimitExceeded",
+    "NotAcceptable",
+    "RejectedRequest",
+    "UnsupportedMediaType",
+]
+
 
 class BinaryError(ValueError):
     """Base class of the exceptions of this package."""

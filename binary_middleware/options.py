@@ -16,6 +16,8 @@ from binary_middleware.exchange_info import ExchangeInfo
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats.base import MAX_STRUCTURE_SIZE, Limits
 
+__all__ = ["BinaryOptions", "OptionsDict"]
+
 Arrays = Literal["numpy", "map"]
 Size = int | str
 """A number of bytes, or text such as ``"64MiB"`` or ``"10 MB"`` (:class:`pydantic.ByteSize`)."""

@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from binary_middleware.formats.base import Format
-from binary_middleware.formats.msgpack import MSGPACK
+import binary_middleware.formats.msgpack as _msgpack
 
-__all__ = ["FORMAT", "Format"]
+__all__ = ["FORMAT"]
 
-FORMAT: Final[Format] = MSGPACK
+FORMAT: Final = _msgpack.MSGPACK
 """The binary format that this package negotiates."""

@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 Buffer = bytes | memoryview
+"""A part of an encoded document."""
 
 MAX_DEPTH: Final = 320
 """Containers inside each other. Reading and writing take up to two of Python's frames for each of

@@ -39,6 +39,8 @@ from binary_middleware.formats._long_text import LongText
 from binary_middleware.formats.msgpack import packb, unpackb
 from binary_middleware.formats.msgpack._limits import BYTES_PER_TEXT, Budget
 
+__all__ = ["dump_json", "from_json", "to_json"]
+
 _BINARY_MAP: Final = frozenset({"shape", "dtype", "data"})
 _JSON_MAP: Final = frozenset({"shape", "dtype", "data_b64"})
 _CONTAINERS: Final = frozenset({dict, list})
