@@ -45,7 +45,7 @@ class ExchangeInfo:
     status: int | None = None
     """The status of the response, ``None`` until it starts."""
     refusal: str | None = None
-    """Why the middleware refused the request, if it did."""
+    """The reason why the middleware refused the request, ``None`` if it did not."""
 
     @property
     def is_binary(self) -> bool:

@@ -424,7 +424,7 @@ class _Part(NamedTuple):
     offset: int
     """In bytes from the beginning of an item."""
     shape: tuple[int, ...] = ()
-    """How often it is in an item: the sizes of the subarrays that hold it."""
+    """The number of times that an item has it: the sizes of the subarrays that hold it."""
     strides: tuple[int, ...] = ()
 
     def view(self, data: Any, itemsize: int, count: int) -> np.ndarray[Any, Any]:

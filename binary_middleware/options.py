@@ -82,7 +82,7 @@ class BinaryOptions:
     sent as JSON."""
 
     arrays: Arrays = "numpy"
-    """How arrays are encoded: ``"numpy"`` as by msgpack-numpy, ``"map"`` as maps with string keys.
+    """The encoding of arrays: ``"numpy"`` as by msgpack-numpy, ``"map"`` as maps with string keys.
     A client can ask for either: ``Accept: application/msgpack; arrays=map``."""
 
     copy_response: bool = False

@@ -40,7 +40,7 @@ class DigitImages(BaseModel):
 
 
 class DigitLabels(BaseModel):
-    """The classifier's answer for a batch of n images."""
+    """The digits that the classifier sees in a batch of n images."""
 
     digits: Annotated[list[int], Field(description="Most likely digit of each image, n long.")]
     probabilities: Annotated[
@@ -51,7 +51,7 @@ class DigitLabels(BaseModel):
 
 
 class Photograph(BaseModel):
-    """A photograph and how to smooth it."""
+    """A photograph, and the smoothing to apply."""
 
     image: Annotated[BinaryBytes, Field(description="Contents of a JPEG or PNG file.")]
     sigma: Annotated[
@@ -91,7 +91,7 @@ class Sound(BaseModel):
 
 
 class SoundSpectrogram(ArrayModel):
-    """How strong each frequency is in each window of a sound."""
+    """The strength of each frequency in each window of a sound."""
 
     rate: Annotated[int, Field(description="Frames per second.")]
     times: Annotated[

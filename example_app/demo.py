@@ -47,7 +47,7 @@ class DemoError(Exception):
 
 
 class Mode(Protocol):
-    """How a client turns a dictionary with arrays and bytes in it into a body, and back."""
+    """The encoding of a dictionary with arrays and bytes as a body, by a client."""
 
     name: str
     media_type: str
@@ -247,7 +247,7 @@ def first_difference(one: Any, other: Any, where: str = "the response") -> str |
 
 @dataclass(frozen=True)
 class Cost:
-    """What a call takes: sizes of the two bodies in bytes, time in milliseconds."""
+    """The cost of a call: sizes of the two bodies in bytes, time in milliseconds."""
 
     sent: int
     received: int

@@ -21,7 +21,7 @@ GREY_LEVELS = Annotated[NDArray[np.float32], ArraySpec("height", "width")]
 
 
 class Gradients(Protocol):
-    """How steeply pictures change."""
+    """The steepness of pictures."""
 
     @idempotent
     def magnitude(self, luminance: GREY_LEVELS, sigma: float) -> GREY_LEVELS:

@@ -22,7 +22,7 @@ LOG_TAIL_BYTES = 4096
 
 
 class ServerError(Exception):
-    """The server did not start or did not answer as it should; the message ends with its log."""
+    """The server did not start or did not respond as it should; the message ends with its log."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def running_server() -> Iterator[Server]:
     """Run the app on a free port of 127.0.0.1, and beside it the service that it calls.
 
     Raises:
-        ServerError: if one of them ends early or does not answer within ``STARTUP_SECONDS``.
+        ServerError: if one of them ends early or does not respond within ``STARTUP_SECONDS``.
     """
     with (
         _running("example_app.gradients:app") as gradients,
@@ -69,18 +69,18 @@ def _running(app: str, **environment: str) -> Iterator[Server]:
     """Run an app under uvicorn on a free port of 127.0.0.1; stop it at the end.
 
     Args:
-        app: module and name, as uvicorn takes them.
+        app: module and name, as for uvicorn.
         environment: variables for its process.
 
     Raises:
-        ServerError: if the server ends early or does not answer within ``STARTUP_SECONDS``.
+        ServerError: if the server ends early or does not respond within ``STARTUP_SECONDS``.
     """
     with tempfile.TemporaryFile() as log:
         # Binding here and handing over the socket lets the system choose a free port without a
         # moment in which another process could take it.
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             # uvicorn takes a socket that it is handed for a UNIX one and leaves this option alone.
-            # Without it, Nagle's algorithm holds a short answer back for 40 ms.
+            # Without it, Nagle's algorithm holds a short response back for 40 ms.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listener.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -112,7 +112,7 @@ def _start_uvicorn(
 
 
 def _wait_until_healthy(server: Server) -> None:
-    """Return as soon as the server answers /health; raise ServerError if it never does."""
+    """Return as soon as the server responds to /health; raise ServerError if it never does."""
     deadline = time.monotonic() + STARTUP_SECONDS
     with server.client() as client:
         while time.monotonic() < deadline:

@@ -33,7 +33,7 @@ class Recording(NamedTuple):
 
 
 class Spectrogram(NamedTuple):
-    """How strong each frequency is in each window of a sound."""
+    """The strength of each frequency in each window of a sound."""
 
     times: NDArray[np.float64]
     """The middle of each window in seconds, shape (windows,)."""

@@ -152,6 +152,20 @@ def test_modules_are_public_or_private_by_name(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
+def test_functions_and_classes_are_short(module: str) -> None:
+    tree = ast.parse(PACKAGE.joinpath(*module.split(".")).with_suffix(".py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            assert node.end_lineno is not None
+            lines = node.end_lineno - node.lineno + 1
+            if isinstance(node, ast.ClassDef):
+                assert lines <= 250, node.name
+            else:
+                lines -= len((ast.get_docstring(node) or "").splitlines())
+                assert lines <= 40, node.name
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_nothing_here_unpickles(module: str) -> None:
     names = {name.partition(".")[0] for name in imports_of(module)}
     assert not names & {"pickle", "marshal", "shelve", "msgpack_numpy"}

@@ -207,8 +207,8 @@ class Exchange(ObjectLane):
     def _reject(self, error: RejectedRequest) -> Message:
         """Raise an error, unless the response has started: then return an empty body.
 
-        An app that streams its response only waits for the client to go, and nobody takes an empty
-        body for JSON.
+        An app that streams its response only waits for the client to disconnect, and an empty
+        body is not mistaken for JSON.
         """
         if self.response.state is STARTED:
             return {"type": "http.request", "body": b"", "more_body": False}

@@ -1,4 +1,4 @@
-"""How glibc's malloc treats the memory of large bodies."""
+"""glibc's malloc, set to keep the memory that large bodies free."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class ObjectLane:
     options: BinaryOptions
     """The options in force."""
     error: RejectedRequest | None = None
-    """Why the request is rejected. Once it is set, nothing that the app sends goes out."""
+    """The error that the request is rejected with. Once it is set, nothing of the app is sent."""
     compares_text = False
     """Whether the endpoint is going to call :meth:`is_request_text`."""
     request: RequestChannel

@@ -21,7 +21,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class RequestHeaders(NamedTuple):
-    """The headers of a request for the app, and what they tell about its body."""
+    """The headers of a request for the app, and facts about its body."""
 
     headers: Headers
     """The headers for the app: JSON instead of the binary media types."""

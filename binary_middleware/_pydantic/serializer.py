@@ -16,8 +16,8 @@ from binary_middleware._pydantic.schema_rewriter import SchemaRewriter
 from binary_middleware.fields import from_map
 
 _CLASS_ATTRIBUTE: Final = "__binary_document_serializer__"
-"""Where :meth:`DocumentSerializer.of_class` keeps its serializers: they live as long as the
-class."""
+"""The attribute of a class with the serializers of :meth:`DocumentSerializer.of_class`, which live
+as long as the class."""
 _SETTINGS: Final = frozenset(
     {
         *("polymorphic_serialization", "ser_json_bytes", "ser_json_inf_nan", "ser_json_temporal"),

@@ -226,4 +226,4 @@ _GUARDED: Final[dict[str, Callable[[Node], Node]]] = {
     "model": _guard_model,
     "function-plain": _guard_function,
 }
-"""How each type of node is guarded; types that are not listed refuse arrays."""
+"""The guard of each type of node; types that are not listed refuse arrays."""

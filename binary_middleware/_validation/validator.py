@@ -133,7 +133,7 @@ class DocumentValidator:
 
 
 class _Traits(NamedTuple):
-    """What the schema of a type says about its documents."""
+    """Facts about the documents of a type, from its schema."""
 
     needs_no_guard: bool
     """Whether pydantic's own validator rejects a misplaced array of several elements, or passes

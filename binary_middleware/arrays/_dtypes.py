@@ -48,7 +48,7 @@ class AcceptedDtypes:
 
     Attributes:
         exact: the dtypes of values.
-        categories: scalar types of more than one dtype; values have the dtype that they came in.
+        categories: scalar types of more than one dtype; values keep their dtype.
 
     Raises:
         TypeError, ValueError: the dtype is not supported, or not of the scalar types.

@@ -63,7 +63,7 @@ class ArraySpec:
             default) swaps bytes only, ``"no"`` not even that, ``"safe"`` widens, ``"same_kind"``
             narrows too. Values that do not fit are refused, never wrapped or cut off.
         order: memory order of the value, as in ``numpy.array``: ``"C"``, ``"F"``, or ``"K"`` (the
-            default) for the one that came.
+            default) for that of the received array.
         copy: as in ``numpy.array``: ``None`` (the default) copies what has to be converted,
             ``True`` everything, and ``False`` refuses what would have to be copied.
         finite: refuses NaN, infinities and NaT.

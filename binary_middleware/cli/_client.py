@@ -21,7 +21,7 @@ JSON: Final = "application/json"
 Headers = list[tuple[str, str]]
 
 _ADVICE: Final = "For more information check: "
-"""How the line of httpx begins that links to a description of a status."""
+"""The beginning of httpx's line with a link to the description of a status."""
 
 
 class Call(NamedTuple):

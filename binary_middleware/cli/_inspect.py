@@ -118,7 +118,7 @@ def _read_first(data: memoryview, max_structure_size: int) -> tuple[Any, int, st
 def _read_truncated(data: memoryview, max_structure_size: int) -> tuple[Any, int, str]:
     """Return what there is of a document that is cut short, completed with zeros.
 
-    Which of them are part of the document is what ``unpackb`` says of the trailing ones.
+    The error of ``unpackb`` for trailing bytes tells how many of the zeros are part of it.
     """
     problem = f"{_NOT_WHOLE}: the input ends at byte {len(data):,}"
     if not data:

@@ -63,12 +63,12 @@ class Call(NamedTuple):
     progress: ProgressCallback | None
     """Called for each slice of the download."""
     form: Literal["binary", "json"] | None
-    """How the body is written; ``None`` without a body."""
+    """The form of the body; ``None`` without one."""
     result_type: ResultType
 
 
 class ClientCore:
-    """Everything of a client but its I/O; arguments as for :class:`BinaryClient`."""
+    """A client without its I/O; arguments as for :class:`BinaryClient`."""
 
     _kind: Kind
     _upload: type[Upload]

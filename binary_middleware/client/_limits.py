@@ -1,4 +1,4 @@
-"""Limits on how much a server can make its client read."""
+"""Limits on the size of responses, redirects and errors included."""
 
 from __future__ import annotations
 

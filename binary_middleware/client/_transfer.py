@@ -13,7 +13,7 @@ from binary_middleware.formats.base import Buffer
 
 
 class TransferProgress(NamedTuple):
-    """How much of a body was transferred."""
+    """The progress of a body in transit."""
 
     direction: Literal["upload", "download"]
     """Whether it is the body of the request or of the response."""

@@ -10,7 +10,7 @@ from typing import Final
 CHUNK_SIZE: Final = 256 * 1024
 """Bytes that are looked at in one step."""
 _SHORT_ESCAPES: Final = b'"\\\b\f\n\r\t'
-"""What JSON escapes with a backslash and one more character; other controls take six."""
+"""Characters that JSON escapes with one more character; other controls become six."""
 _UNESCAPED: Final = bytes(byte for byte in range(256) if byte >= 0x20 and byte not in b'"\\')
 
 

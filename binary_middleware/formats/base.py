@@ -64,9 +64,9 @@ class Relocation(NamedTuple):
     """Bytes that were moved down in an owned buffer to align an array."""
 
     start: int
-    """Where they start now."""
+    """The offset that they start at now."""
     length: int
-    """How many they are."""
+    """The number of bytes."""
     overwritten: bytes
     """The bytes that were at ``start`` before; the others moved down by as many."""
 

@@ -20,7 +20,7 @@ from binary_middleware.fields import NumpyArrayField
 from binary_middleware.formats import FORMAT
 
 Conversion = Literal["objects", "request", "response"]
-"""How a document is converted. ``"objects"``: not at all, on the object lane, where bytes stay
+"""The conversion of a document. ``"objects"``: not at all, on the object lane, where bytes stay
 bytes. ``"request"``: to JSON text for the app, which gets bytes as base64. ``"response"``: from the
 JSON text of the app, whose base64 stays text."""
 

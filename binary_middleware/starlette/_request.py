@@ -1,4 +1,4 @@
-"""Reading the body of a request as whatever an endpoint asks for."""
+"""Reading the body of a request as the type that an endpoint asks for."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 msgspec writes and reads the msgpack. What is added is what it does not know: arrays (see
 ``_numpy_maps``), the values that JSON writes as text (dates, decimals, enums ... as pydantic writes
-them), keys as JSON has them, and the rule that a large buffer is never copied into another.
+them), keys as strings, and the rule that a large buffer is never copied into another.
 """
 
 from binary_middleware.formats.msgpack._format import MSGPACK

@@ -12,8 +12,8 @@ import numpy as np
 from binary_middleware.errors import DecodeError
 
 NOT_DECODED: Final = (ValueError, OverflowError, msgspec.MsgspecError)
-"""What msgspec raises for what it cannot decode: ``ValueError`` for text that is not UTF-8, and for
-timestamps beyond the years of ``datetime``."""
+"""Exceptions of msgspec for bytes that it cannot decode: ``ValueError`` for text that is not UTF-8,
+and for timestamps beyond the years of ``datetime``."""
 
 
 def _plain(levels: int) -> Any:
@@ -81,7 +81,7 @@ _MAX_PATTERN_SIZE: Final = 256
 
 def _position_of(text: bytes, document: memoryview) -> str:
     """Return the position of a string that msgspec gave no position for, if there is only one."""
-    # Its beginning will do: if that stands there once, so does the whole.
+    # Its beginning will do: if that occurs once, so does the whole.
     pattern = re.escape(text[:_MAX_PATTERN_SIZE])
     found = [match.start() for match in islice(re.finditer(pattern, document), 2)]
     return f" (byte {found[0]})" if len(found) == 1 else ""

@@ -1,4 +1,4 @@
-"""Keys of maps as JSON has them: strings.
+"""Keys of maps as strings, as in JSON.
 
 Only the hash of strings and bytes is salted. What other keys become, numbers and tuples, can be
 chosen so that each is compared with all others: a body of 8 MiB full of them would take half an
@@ -42,7 +42,7 @@ def has_text_keys(map_: Mapping[Any, Any]) -> bool:
 
 
 def with_text_keys(map_: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the same map with its keys as JSON has them.
+    """Return the same map with its keys as strings, as in JSON.
 
     Raises:
         DecodeError: a key that JSON could not have, or two that are the same string.

@@ -1,4 +1,4 @@
-"""What reading one document may cost."""
+"""The budget for reading one document."""
 
 from __future__ import annotations
 

@@ -170,8 +170,8 @@ class _Packer:
             raise EncodeError(message) from exc
         return document if is_plain(document) else self.convert(document)
 
-    # More branches than the house allows: one for each kind of value, the most specific first.
-    def convert_other(self, obj: Any) -> Any:
+    # So many branches because each kind of value has one, the most specific first.
+    def convert_other(self, obj: Any) -> Any:  # noqa: C901, PLR0912
         if type(obj) is TimeCarrier:
             has_maps = self.dialect == "chains"
             return self.convert(obj.value if has_maps else obj.to_text(obj.value))

@@ -1,4 +1,4 @@
-"""A second look at what msgspec decoded: arrays, dates and keys as the package has them."""
+"""Restores arrays, dates and keys in documents that msgspec decoded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Restorer:
 
     Args:
         budget: counts what is converted.
-        max_depth: most containers inside each other.
+        max_depth: maximum of containers inside each other.
     """
 
     holds_arrays = False
@@ -34,8 +34,8 @@ class Restorer:
         self.budget = budget
         self.max_depth = max_depth
 
-    # Longer than the house allows: each part of its own would be a frame more for each level.
-    def restore(self, value: Any, depth: int) -> Any:
+    # So long because each part of its own would be a frame more for each level.
+    def restore(self, value: Any, depth: int) -> Any:  # noqa: C901, PLR0912
         """Return what msgspec decoded, with arrays in place of their maps and strings for keys.
 
         Args:

@@ -66,7 +66,7 @@ SMALL_ITEM: Final = 64
 """Mean bytes per item of a container below which its items are not looked at one by one."""
 
 MAX_SPLIT_ITEMS: Final = 2 * 1024 * 1024
-"""Most items of a container of small ones that is split: each takes 80 bytes meanwhile."""
+"""Maximum items of a container of small ones that is split: each takes 80 bytes meanwhile."""
 
 MAX_SPLIT_DEPTH: Final = 16
 """Levels of containers that are split; what lies deeper is decoded in one go."""
@@ -155,7 +155,7 @@ class _Reader(Restorer):
     Args:
         data: its bytes.
         max_structure_size: limit in bytes, ``None`` for no limit.
-        max_depth: most containers inside each other.
+        max_depth: maximum of containers inside each other.
         is_owned: whether ``data`` is an array that arrays may be views of.
         leaves_are_views: whether long strings and bytes are views of ``data``.
     """
@@ -195,7 +195,7 @@ class _Reader(Restorer):
         if len(view) < LARGE_ITEM:
             return self.read_small(view, depth)
         if view[0] == _MAP_OF_FIVE and depth < MAX_SPLIT_DEPTH:
-            array = self.read_usual_array(view, start)
+            array = self.match_numpy_array(view, start)
             if array is not None:
                 return array
         kind, count = read_container(view)
@@ -309,7 +309,7 @@ class _Reader(Restorer):
     ) -> dict[Any, tuple[int, memoryview]]:
         """Return the large items of a container, and where in it they start."""
         passed_over = len(view)
-        # The last item ends where its container does, unless some key stands twice.
+        # The last item ends where its container does, unless a key is duplicated.
         last: Any = _NOTHING
         if type(raw) is list:
             last = len(raw) - 1
@@ -334,7 +334,7 @@ class _Reader(Restorer):
         """Return a container, decoded in one go, with ``None`` for its large items."""
         between: list[bytes | memoryview] = []
         start = 0
-        # A key that stands twice is out of order.
+        # A duplicate key is out of order.
         in_order = large.values() if len(large) == 1 else sorted(large.values(), key=_first)
         for at, part in in_order:
             between += (view[start:at], b"\xc0")
@@ -352,7 +352,7 @@ class _Reader(Restorer):
     def decode(self, decode: Any, view: memoryview) -> Any:
         return decode_part(decode, view, self.view)
 
-    def read_usual_array(self, view: memoryview, start: int) -> np.ndarray[Any, Any] | None:
+    def match_numpy_array(self, view: memoryview, start: int) -> np.ndarray[Any, Any] | None:
         """Return an array whose map is as msgpack-numpy writes it; ``None`` for any other map."""
         header = match_numpy_map(view)
         if header is None:

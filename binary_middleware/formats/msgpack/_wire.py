@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Header(NamedTuple):
-    """What the first byte of an item says."""
+    """The sizes and counts that the first byte of an item stands for."""
 
     size: int
     """Bytes of the item without those that its length counts."""
@@ -127,7 +127,7 @@ WEIGHT: Final = 4
 """Bytes of memory in a unit of weight."""
 
 MAX_WEIGHT: Final = 24
-"""Most units of weight that a byte of msgpack has, on average: a map that holds an empty map."""
+"""Maximum units of weight of a byte of msgpack, on average: a map that holds an empty map."""
 
 
 def _weight(code: int) -> int:
