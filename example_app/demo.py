@@ -306,15 +306,15 @@ def compare_modes(server: Server, client: httpx2.Client, call: Call) -> Comparis
     # The modes take turns, so that whatever else the machine is doing slows both alike. The first
     # turn, in which connections open and caches fill, does not count.
     for turn in range(REPEATS + 1):
-        json_answer, json_cost = exchange(server, client, call, JsonMode())
-        binary_answer, binary_cost = exchange(server, client, call, BinaryMode())
-        difference = first_difference(json_answer, binary_answer)
+        json_response, json_cost = exchange(server, client, call, JsonMode())
+        binary_response, binary_cost = exchange(server, client, call, BinaryMode())
+        difference = first_difference(json_response, binary_response)
         require(not difference, f"{call.title}: JSON and binary mode disagree: {difference}")
-        call.check(binary_answer)
+        call.check(binary_response)
         if turn > 0:
             json_costs.append(json_cost)
             binary_costs.append(binary_cost)
-    return Comparison(call, binary_answer, _median_cost(json_costs), _median_cost(binary_costs))
+    return Comparison(call, binary_response, _median_cost(json_costs), _median_cost(binary_costs))
 
 
 def _median_cost(costs: list[Cost]) -> Cost:

@@ -13,7 +13,7 @@ MSGPACK = {"content-type": "application/msgpack"}
 
 
 @dataclass
-class Answer:
+class Received:
     """What an app sent."""
 
     messages: list[Message] = field(default_factory=list)
@@ -70,7 +70,7 @@ async def exchange(
     app: ASGIApp,
     scope: dict[str, Any],
     body: bytes | Iterable[bytes | Message] = b"",
-) -> Answer:
+) -> Received:
     """Run one request; ``body`` may be chunks, or whole messages among them."""
     chunks: list[Any] = [body] if isinstance(body, bytes) else list(body)
     messages: list[Message] = []
@@ -82,7 +82,7 @@ async def exchange(
                 "more_body": index + 1 < len(chunks),
             }
         messages.append(chunk)
-    response = Answer()
+    response = Received()
 
     async def receive() -> Message:
         return messages.pop(0) if messages else {"type": "http.disconnect"}
@@ -99,7 +99,7 @@ def call(
     body: bytes | Iterable[bytes | Message] = b"",
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = MSGPACK,
     **scope: Any,
-) -> Answer:
+) -> Received:
     """One POST of msgpack, unless told otherwise."""
     return anyio.run(exchange, app, http_scope(headers=headers, **scope), body)
 

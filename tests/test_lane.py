@@ -23,7 +23,7 @@ from binary_middleware.lane import (
     read_document,
     send_response,
 )
-from tests.asgi_app import MSGPACK, Answer, call
+from tests.asgi_app import MSGPACK, Received, call
 from tests.sameness import same
 
 ARRAY = np.arange(4, dtype="int16")
@@ -66,7 +66,7 @@ class Redacting(BaseHTTPMiddleware):
         return JSONResponse({**document, "raw": "***"}, response.status_code)
 
 
-def _assert_response(response: Answer, document: Any, content_type: str) -> None:
+def _assert_response(response: Received, document: Any, content_type: str) -> None:
     assert response.status == 201
     assert response.headers["content-type"] == content_type
     assert response.headers["content-length"] == str(len(response.body))

@@ -27,11 +27,11 @@ async function measure(path, document_, signal) {
 }
 
 /**
- * Calls a service in msgpack, shows the answer, and then compares such calls with those in JSON.
+ * Calls a service in msgpack, shows the response, and then compares such calls with those in JSON.
  *
  * One call runs at a time. The newest request waits for it, takes the place of one that waits, and
  * interrupts a comparison: so a slider or a pen is followed while it moves, as fast as the service
- * answers.
+ * responses.
  */
 function caller(card, path) {
   const status = $(".status", card);
@@ -72,7 +72,7 @@ function caller(card, path) {
   /**
    * Make a call, now or as soon as it can be; settled when none is left.
    * @param {() => object|Promise<object>} make the document
-   * @param {(answer: object, sent: object) => void} show
+   * @param {(response: object, sent: object) => void} show
    * @param {string} what is done, for people; none if it takes no time
    */
   async function request(make, show, what = "") {
@@ -104,7 +104,7 @@ function caller(card, path) {
     }
   }
 
-  /** Drop what runs and what waits: its answer is not wanted any more. */
+  /** Drop what runs and what waits: its response is not wanted any more. */
   request.cancel = () => {
     waiting = null;
     running.abort();

@@ -86,7 +86,7 @@ export function unpack(bytes) {
   let at = 0;
 
   const take = (count) => {
-    if (at + count > bytes.length) throw new RangeError("the answer is cut short");
+    if (at + count > bytes.length) throw new RangeError("the response is cut short");
     at += count;
     return bytes.subarray(at - count, at);
   };

@@ -70,7 +70,7 @@ function reason(value, status) {
     const { loc, msg } = detail[0];
     return sentence(`${loc?.slice(1).join(".")}: ${msg}`);
   }
-  return `The service answered with status ${status}.`;
+  return `The service responded with status ${status}.`;
 }
 
 function sentence(text) {

@@ -190,7 +190,7 @@ def app_received(value: Any) -> Expectation:
     def check(seen: Seen) -> None:
         if seen.witness.app_fields("content-type") != [JSON]:
             shown = ", ".join(seen.witness.app_fields("content-type")) or "nothing"
-            raise Unmet(f"the app is told {shown}")
+            raise Unmet(f"the app gets {shown}")
         try:
             found = json.loads(seen.witness.app_received)
         except ValueError as exc:

@@ -34,7 +34,7 @@ The other column is [msgpack-asgi], which has the same aim, and is a single smal
 - *n/a* is for options and extensions of this package.
 
 To be fair, the suite names msgpack `application/vnd.msgpack` wherever a rule is not about its
-name, as that is what IANA registered and msgpack-asgi takes by default; says in each request both
+name, as that is what IANA registered and msgpack-asgi accepts by default; says in each request both
 what it sends and what it accepts, as msgpack-asgi goes by that; and sets
 `allow_naive_streaming=True`, with which msgpack-asgi passes more rules than without.
 

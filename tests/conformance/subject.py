@@ -22,7 +22,7 @@ class Subject:
 
     Attributes:
         name: what it is called in the document.
-        middleware: takes an app and gives one; ours takes its options, too.
+        middleware: returns an app for an app; the one of this package accepts its options, too.
         is_ours: whether it is the one of this package, for which all rules hold.
     """
 

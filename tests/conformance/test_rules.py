@@ -1,6 +1,6 @@
 """Every rule, over every transport on which it can be seen.
 
-``CONFORMANCE_MIDDLEWARE=module:factory`` has another middleware tried in the place of ours.
+``CONFORMANCE_MIDDLEWARE=module:factory`` tries another middleware instead.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ FOUND = [
     ("KeyError of the app is lost", one(responds(1), raises=KeyError), plain),
     ("held back", one(streams_in_step([b"a", b"b"], "text/plain")), collecting),
     (
-        f"the app is told {MSGPACK}",
+        f"the app gets {MSGPACK}",
         rule("a rule", "a reference", echo, binary_post(1), app_received(1)),
         plain,
     ),

@@ -80,7 +80,7 @@ def test_function_middleware(where: str, reads: bool, is_named: bool) -> None:
     response = post(client, DOCUMENT)
     assert response.headers["x-passed"] == "yes"
     assert same(value(response), DOCUMENT)
-    # Whoever stands inside of ours, and may look, is shown JSON; the route gets objects anyway.
+    # Middleware inside BinaryMiddleware that may look sees JSON; the route gets objects anyway.
     is_shown = where == "inside" and not is_named
     assert lanes.content_types == [TEXT if is_shown else OBJECTS]
     if reads and where == "outside":

@@ -80,7 +80,7 @@ Hundred = create_model("Hundred", **{f"field{i}": (int, ...) for i in range(100)
 
 
 def make_apps() -> dict[str, tuple[ASGIApp, str]]:
-    """Lanes, and what they read a body as: an app and a path for each. Answers are small."""
+    """Lanes, and what they read a body as: an app and a path for each. Responses are small."""
     types = {**KINDS, "hundred": Hundred}
     fastapi = FastAPI()
     for kind, type_ in types.items():

@@ -89,6 +89,6 @@ class _Reader:
             if isinstance(key, (dict, list)):
                 raise ValueError(f"a container as a key, before {self.at}")
             if key in found:
-                raise ValueError(f"the key {key!r:.50} stands twice")
+                raise ValueError(f"the key {key!r:.50} is duplicated")
             found[key] = self.item()
         return found

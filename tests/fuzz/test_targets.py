@@ -95,7 +95,7 @@ def test_faults_of_readers_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"\xc0\xc0", "ends at byte 1"),
         (b"\xc1", "0xc1"),
         (b"\xd4\x00\x00", "0xd4"),
-        (b"\x82\x01\xc0\x01\xc0", "stands twice"),
+        (b"\x82\x01\xc0\x01\xc0", "is duplicated"),
         (b"\xa1\xff", "utf-8"),
     ],
 )

@@ -1,7 +1,7 @@
 """A client with whichever msgpack is first on the path: ``python msgpack_client.py URL FOLDER``.
 
 It prints as JSON what it wrote, whether it read the files in the folder rightly, and what the
-example app at the URL answered.
+example app at the URL responded.
 """
 
 import json

@@ -76,7 +76,7 @@ class Doubling:
 
     @app.post("/release")
     async def release_halves(self) -> str:
-        """Let this replica's answers go on, and name the replica."""
+        """Let this replica's responses go on, and name the replica."""
         self.release.set()
         return serve.get_replica_context().replica_id.unique_id
 

@@ -183,7 +183,7 @@ def test_a_client_that_goes_away_is_not_half_a_body(tmp_path: Path) -> None:
 
 def test_a_cache_keeps_json_and_msgpack_apart(tmp_path: Path) -> None:
     served = Served()
-    cache = f"proxy_cache_path {tmp_path}/cache keys_zone=answers:1m;\nproxy_cache answers;"
+    cache = f"proxy_cache_path {tmp_path}/cache keys_zone=responses:1m;\nproxy_cache responses;"
     # nginx caches nothing that it does not buffer.
     with behind_nginx(served, tmp_path, block=BUFFERING.sub("", BLOCKS[0]), more=cache) as client:
         for _ in range(2):
@@ -201,7 +201,7 @@ def test_a_cache_hands_no_msgpack_to_json_clients(
 ) -> None:
     """Content-Type is no part of the key of a cache, unless Vary says so."""
     served = Served()
-    cache = f"proxy_cache_path {tmp_path}/cache keys_zone=answers:1m;\nproxy_cache answers;"
+    cache = f"proxy_cache_path {tmp_path}/cache keys_zone=responses:1m;\nproxy_cache responses;"
     with behind_nginx(served, tmp_path, block=BUFFERING.sub("", BLOCKS[0]), more=cache) as client:
         del client.headers["Accept"]
         first = client.request(method, "/ramp", content=body, headers={**MSGPACK, **accept})
@@ -214,7 +214,7 @@ def test_a_cache_hands_no_msgpack_to_json_clients(
 
 def test_a_cache_that_keeps_posts_keeps_json_and_msgpack_apart(tmp_path: Path) -> None:
     cache = (
-        f"proxy_cache_path {tmp_path}/cache keys_zone=answers:1m;\nproxy_cache answers;\n"
+        f"proxy_cache_path {tmp_path}/cache keys_zone=responses:1m;\nproxy_cache responses;\n"
         "proxy_cache_methods POST;\nproxy_cache_key $uri;\nproxy_cache_valid any 1h;"
     )
     array = np.arange(3, dtype="int8")

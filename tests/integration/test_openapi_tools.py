@@ -182,7 +182,7 @@ def _validator(document: dict[str, Any], status: str, name: str) -> Draft202012V
     return Draft202012Validator(whole)
 
 
-def test_answers_are_as_the_document_says() -> None:
+def test_responses_are_as_the_document_says() -> None:
     client = TestClient(sounds())
     document = _fetch(client.app)
     chapter = {"samples": np.zeros((2, 2)), "cover": b"\xff"}
@@ -227,9 +227,9 @@ from sounds_client.models import Sound, SoundSamples
 
 client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
 array = SoundSamples(shape=[2], dtype="uint8", data_b64="AQI=")
-answer = reverse.sync(client=client, body=Sound(samples=array, cover="AA==", chapters=[]))
-assert type(answer) is Sound, answer
-print(answer.samples.data_b64, answer.cover, rates.sync("a", client=client))
+response = reverse.sync(client=client, body=Sound(samples=array, cover="AA==", chapters=[]))
+assert type(response) is Sound, response
+print(response.samples.data_b64, response.cover, rates.sync("a", client=client))
 """
 
 

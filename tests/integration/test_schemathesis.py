@@ -1,6 +1,6 @@
 """Requests that schemathesis makes of the example app's OpenAPI document, in JSON and in msgpack.
 
-Each is sent as JSON first, and what it is answered is held against the document. The same document
+Each is sent as JSON first, and its response is checked against the document. The same document
 as msgpack then has to come to the same status.
 """
 

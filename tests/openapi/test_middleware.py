@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from binary_middleware import BinaryMiddleware, BinaryOptions, RouteRule, unpackb
-from tests.asgi_app import Answer, Recorder, call
+from tests.asgi_app import Received, Recorder, call
 from tests.openapi.documents import ARRAY, JSON, MSGPACK, completed, document, operation
 from tests.openapi.test_options import endpoint, modes, required
 
@@ -35,7 +35,7 @@ class Serving(Recorder):
         super().__init__(whole, {"content-type": JSON} | headers, reads=False)
 
 
-def get(app: Any, method: str = "GET", path: str = "/openapi.json", **scope: Any) -> Answer:
+def get(app: Any, method: str = "GET", path: str = "/openapi.json", **scope: Any) -> Received:
     headers = scope.pop("headers", {})
     return call(wrapped(app), headers=headers, method=method, path=path, **scope)
 

@@ -62,7 +62,7 @@ class Soak:
                 Visitor(http, self._server.port, random.Random(number), large)
                 for number in range(CLIENTS)
             ]
-            # The server has loaded its app when these are answered, and has needed the most.
+            # The server has loaded its app when these have responses, and has needed the most.
             await asyncio.gather(*(self._call("large array", visitor) for visitor in visitors))
             self._start = time.monotonic()
             sampling = asyncio.create_task(self._sample())
@@ -95,7 +95,7 @@ class Soak:
     async def _sample(self) -> None:
         while self._server.is_running():
             third = int((time.monotonic() - self._start) / self._seconds * 3)
-            third = min(third, 2)  # the last answers may come after the time
+            third = min(third, 2)  # the last responses may come after the time
             self.peaks[third] = max(self.peaks[third], self._server.resident())
             await asyncio.sleep(SAMPLING)
         self.failures.append("the server has ended")

@@ -1,4 +1,4 @@
-"""The app that is soaked: it answers what it was sent, so that every response can be checked."""
+"""The app that is soaked: it responds with the request, so that every response can be checked."""
 
 from __future__ import annotations
 

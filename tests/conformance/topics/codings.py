@@ -171,7 +171,7 @@ REQUEST_CODINGS = Topic(
             ]
         ),
         rule(
-            "The refusal of a coding tells which ones are taken",
+            "The refusal of a coding tells which ones are accepted",
             "RFC 9110 §15.5.16",
             echo,
             coded(ZIPPED, "br"),
@@ -274,7 +274,7 @@ RESPONSE_CODINGS = Topic(
             field("content-encoding", "gzip"),
         ),
         rule(
-            "HEAD of JSON under gzip tells of msgpack without it",
+            "HEAD of JSON under gzip announces msgpack without it",
             "RFC 9110 §9.3.2",
             sends(
                 start(fields=(("content-type", JSON), ("content-encoding", "gzip"))),

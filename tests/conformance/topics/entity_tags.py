@@ -145,7 +145,7 @@ ENTITY_TAGS = Topic(
             field("etag", TAG),
         ),
         rule(
-            "A binary client that has the msgpack is told 304",
+            "A binary client that has the msgpack gets 304",
             "RFC 9110 §13.1.2",
             RESOURCE,
             lambda seen: binary_get(if_none_match=tag_of(seen)),
@@ -165,7 +165,7 @@ ENTITY_TAGS = Topic(
             after=binary_get(),
         ),
         rule(
-            "HEAD of a client that has the msgpack is told 304",
+            "HEAD of a client that has the msgpack gets 304",
             "RFC 9110 §13.1.2",
             RESOURCE,
             lambda seen: head(if_none_match=tag_of(seen)),
@@ -234,7 +234,7 @@ ENTITY_TAGS = Topic(
             after=binary_get(),
         ),
         rule(
-            "A JSON client that has the JSON is told 304",
+            "A JSON client that has the JSON gets 304",
             "RFC 9110 §13.1.2",
             RESOURCE,
             json_get(if_none_match=TAG),

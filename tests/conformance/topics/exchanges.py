@@ -109,7 +109,7 @@ DISCONNECTS = Topic(
     "Clients that go away",
     [
         rule(
-            "Before the body: the app is told",
+            "Before the body: the app is notified",
             "ASGI HTTP: Disconnect",
             echo,
             leaving(MSGPACK, (), "in the body"),
@@ -117,7 +117,7 @@ DISCONNECTS = Topic(
             seen_over=["ASGI"],
         ),
         rule(
-            "In the body: the app is told, and gets no part of a document",
+            "In the body: the app is notified, and gets no part of a document",
             "ASGI HTTP: Disconnect",
             echo,
             leaving(MSGPACK, IN_PIECES, "in the body"),
@@ -125,7 +125,7 @@ DISCONNECTS = Topic(
             app_received_bytes(b""),
         ),
         rule(
-            "After the body: an app that waits for that is told",
+            "After the body: an app that waits for that is notified",
             "ASGI HTTP: Disconnect",
             waits_for_the_client_to_leave,
             leaving(MSGPACK, (packed(DOCUMENT),), "after the body"),
@@ -133,7 +133,7 @@ DISCONNECTS = Topic(
             app_received_messages("request", "disconnect"),
         ),
         rule(
-            "In a JSON body: the app is told, as ever",
+            "In a JSON body: the app is notified, as ever",
             "ASGI HTTP: Disconnect",
             echo,
             leaving(JSON, (b"[1,", b"2,"), "in the body"),

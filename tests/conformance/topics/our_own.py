@@ -133,7 +133,7 @@ LIST = '"a--msgpack", W/"b", "c", W/"d--msgpack"'
 TAGS_IN = [
     # title, request, the field, the tags that the app sees
     (
-        "The suffix is taken off",
+        "The suffix is removed",
         binary_get(if_none_match='"abc--msgpack"'),
         "if-none-match",
         ['"abc"'],
@@ -146,7 +146,7 @@ TAGS_IN = [
     ),
     ("A weak tag without it passes", binary_get(if_none_match='W/"a"'), "if-none-match", ['W/"a"']),
     (
-        "It is taken off a weak tag",
+        "It is removed from a weak tag",
         binary_get(if_none_match='W/"abc--msgpack"'),
         "if-none-match",
         ['W/"abc"'],
@@ -165,7 +165,7 @@ TAGS_IN = [
         ['"a"', 'W/"b"', '"c--msgpack"', 'W/"d"'],
     ),
     (
-        "The suffix for `arrays=map` is taken off for those who ask for that",
+        "The suffix for `arrays=map` is removed for those who ask for that",
         binary_get(accept=AS_MAPS, if_none_match='"abc--msgpack-map"'),
         "if-none-match",
         ['"abc"'],
@@ -177,25 +177,25 @@ TAGS_IN = [
         LIST.split(", "),
     ),
     (
-        "With PUT, the suffix is taken off and other tags pass",
+        "With PUT, the suffix is removed and other tags pass",
         binary_post(DOCUMENT, if_none_match=LIST).but(method="PUT"),
         "if-none-match",
         ['"a"', 'W/"b"', '"c"', 'W/"d"'],
     ),
     (
-        "In If-Match, the suffix is taken off and other tags pass",
+        "In If-Match, the suffix is removed and other tags pass",
         binary_post(DOCUMENT, if_match='"a--msgpack", "b", W/"c"').but(method="PUT"),
         "if-match",
         ['"a"', '"b"', 'W/"c"'],
     ),
     (
-        "In If-Match of a JSON client, the suffix is taken off",
+        "In If-Match of a JSON client, the suffix is removed",
         json_post(DOCUMENT, if_match='"a--msgpack", "b--msgpack-map"').but(method="PUT"),
         "if-match",
         ['"a"', '"b"'],
     ),
     (
-        "In If-Match of GET, the suffix is taken off",
+        "In If-Match of GET, the suffix is removed",
         binary_get(if_match='"a--msgpack"'),
         "if-match",
         ['"a"'],
@@ -332,7 +332,7 @@ MODES = Topic(
             is_msgpack(DOCUMENT, "application/x-msgpack"),
         ),
         required(
-            "`require` refuses JSON with 415, which names what is taken",
+            "`require` refuses JSON with 415, which names what is accepted",
             json_post(DOCUMENT),
             problem(415, PROBLEM_JSON),
             field("accept", TAKEN),
@@ -553,7 +553,7 @@ LIMITS = Topic(
             options=SMALL,
         ),
         rule(
-            "A body of exactly `max_body_size` is taken",
+            "A body of exactly `max_body_size` is accepted",
             "BinaryOptions: max_body_size",
             echo,
             binary_post("x" * 98),
@@ -580,7 +580,7 @@ LIMITS = Topic(
             options={"max_body_size": 100_000},
         ),
         rule(
-            "A compressed body of exactly `max_body_size` is taken",
+            "A compressed body of exactly `max_body_size` is accepted",
             "BinaryOptions: max_body_size",
             echo,
             coded(gzip.compress(packed("x" * 98)), "gzip"),

@@ -255,7 +255,7 @@ async def errors_of_send_reach_the_app(middleware: Middleware) -> None:
 
     await middleware(app)({**http_scope(), "headers": list(BINARY)}, receive, send)
     if not caught:
-        raise Unmet("the app is not told")
+        raise Unmet("the app is not notified")
 
 
 def length_or_chunks(seen: Seen) -> None:

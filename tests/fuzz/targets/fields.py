@@ -14,8 +14,7 @@ from typing import Any
 import msgpack
 
 from binary_middleware.formats.msgpack import unpackb
-from tests.asgi_app import Answer as Received
-from tests.asgi_app import exchange, http_scope
+from tests.asgi_app import Received, exchange, http_scope
 from tests.fuzz.choices import Choices
 from tests.fuzz.values import value
 from tests.hostile import wire

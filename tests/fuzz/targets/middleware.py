@@ -21,8 +21,7 @@ from binary_middleware._http.media_types import is_binary, parse_accept, parse_m
 from binary_middleware.errors import LimitExceeded
 from binary_middleware.formats import FORMAT
 from binary_middleware.formats.msgpack import packb, unpackb
-from tests.asgi_app import Answer as Received
-from tests.asgi_app import exchange, http_scope
+from tests.asgi_app import Received, exchange, http_scope
 
 MEDIA_TYPES = (*FORMAT.media_types, FORMAT.suffix)
 

@@ -1,7 +1,7 @@
 """A server that decodes and encodes as a chainlet does: with Chains' own functions and field.
 
-``python server.py`` prints its port and serves until its standard input ends. ``/raw`` answers with
-what it decoded, ``/model`` with what a model of Chains made of it.
+``python server.py`` prints its port and serves until its standard input ends. ``/raw`` responds
+with the document that it decoded, ``/model`` with the result of a model of Chains.
 """
 
 import sys

@@ -73,7 +73,7 @@ EXCHANGES: Final[dict[str, Exchange]] = {
     "array of integers": Exchange(
         "POST", "/normalize", {"rate": 1.5, "samples": np.array([[1, -1]], "int16")}
     ),
-    "answer alone": Exchange("GET", "/release"),
+    "response alone": Exchange("GET", "/release"),
     "error": Exchange("POST", "/reserve", {"week": 34}),
     "exception": Exchange("GET", "/crash"),
     "not found": Exchange("GET", "/nowhere"),

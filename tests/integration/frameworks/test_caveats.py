@@ -53,14 +53,14 @@ def test_litestar_has_a_msgpack_of_its_own() -> None:
     async def takes(data: MsgPackBody[dict[str, Any]]) -> dict[str, Any]:
         return data
 
-    @post("/answers", media_type=MediaType.MESSAGEPACK, status_code=200)
+    @post("/responses", media_type=MediaType.MESSAGEPACK, status_code=200)
     async def responses(data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
         return data
 
     app = Litestar([takes, responses])
     wrapped = BinaryMiddleware(app)
     assert call(wrapped, BODY, path="/takes").status == 400
-    response = call(wrapped, BODY, path="/answers")
+    response = call(wrapped, BODY, path="/responses")
     assert (response.status, msgpack.unpackb(response.body)) == (200, {"a": 1})
     spared = BinaryMiddleware(app, rules=[RouteRule("/takes", mode="off")])
     response = call(spared, BODY, path="/takes")

@@ -175,7 +175,7 @@ def test_one_connection_carries_many_exchanges(site: Site) -> None:
     try:
         responses = [
             site.binary.send(EXCHANGES[name], connection)
-            for name in ("array", "error", "answer alone", "array")
+            for name in ("array", "error", "response alone", "array")
         ]
         assert connection.sock is not None, "the server closed it"
     finally:

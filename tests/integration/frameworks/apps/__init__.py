@@ -5,12 +5,12 @@ module has an ``app`` with the same routes:
 
 | route | what it does |
 |---|---|
-| ``POST /invoice`` | ``{customer, paid, lines: [{item, price, count}]}``, answered with a total |
-| ``POST /checksum`` | ``{name, content}`` with base64, answered with its size, hash and reverse |
-| ``POST /normalize`` | ``{rate, samples}`` with an array, answered with the peak and an array |
+| ``POST /invoice`` | ``{customer, paid, lines: [{item, price, count}]}``, response: a total |
+| ``POST /checksum`` | ``{name, content}`` with base64, response: its size, hash and reverse |
+| ``POST /normalize`` | ``{rate, samples}`` with an array, response: the peak and an array |
 | ``GET /release`` | a document |
 | ``GET /latest`` | a redirect to it |
-| ``POST /reserve`` | ``{week}``, answered with the framework's own error for 409 |
+| ``POST /reserve`` | ``{week}``, response: the framework's own error for 409 |
 | ``GET /crash`` | an exception that nobody handles |
 | ``GET /picture`` | a file |
 | ``GET /events``, ``POST /events`` | server-sent events, and one more for all who listen |

@@ -15,7 +15,7 @@ uploads = service.Uploads()
 
 
 class Work:
-    """A resource that answers a document with another."""
+    """A resource that responds to a document with another."""
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
         self._work = work
