@@ -193,7 +193,7 @@ FILLS: dict[str, tuple[Callable[[int], Request], int, int, float]] = {
     ),
     "many fields": (
         lambda i: (array([[f"{i}.{j}", "<U1"] for j in range(1000)], [1], bytes(4000)),),
-        *(20, 200, 5),
+        *(20, 200, 4),
     ),
     "many gaps": (
         lambda i: (
@@ -203,7 +203,7 @@ FILLS: dict[str, tuple[Callable[[int], Request], int, int, float]] = {
                 bytes(1000),
             ),
         ),
-        *(20, 200, 5),
+        *(20, 200, 2),
     ),
     "plain dtypes": (lambda i: (array(f"|S{i + 1}", [0]),), 2000, 200, 2),
     "a dtype name of 2 MiB": (lambda i: (array(f"{i}" + "x" * 2**21, [0]),), 24, 400, 1),
