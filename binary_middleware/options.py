@@ -218,7 +218,7 @@ def endpoint_overrides(endpoint: object, method: str | None = None) -> Overrides
     """
     if type(endpoint) is FunctionType:  # as most are
         return getattr(endpoint, ATTRIBUTE, ())
-    while isinstance(endpoint, partial):
+    while isinstance(endpoint, partial) and ATTRIBUTE not in vars(endpoint):
         endpoint = endpoint.func
     found: Overrides = getattr(endpoint, ATTRIBUTE, ())
     if method is not None and isinstance(endpoint, type):

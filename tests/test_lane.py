@@ -15,6 +15,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binary_middleware import BinaryMiddleware, packb, unpackb
+from binary_middleware.errors import EncodeError
 from binary_middleware.lane import (
     claim_body,
     document_of_text,
@@ -97,6 +98,28 @@ def test_json_clients() -> None:
     response = call(app, b'{"a": 1}', {**headers, "accept": "application/msgpack"})
     _assert_response(response, {"a": 1}, "application/msgpack")
     assert echo.lanes[::2] == ["text", "claimed", "text"]
+
+
+def test_document_that_json_and_msgpack_cannot_hold_is_an_error() -> None:
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        with pytest.raises(EncodeError, match="object cannot be written as JSON"):
+            pack_response(find_exchange(scope), {"raw": b"\xff", "x": object()}, endpoint=None)
+        await Response()(scope, receive, send)
+
+    assert call(BinaryMiddleware(Reading(endpoint))).status == 200
+
+
+def test_body_that_was_not_read_is_a_mistake() -> None:
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = find_exchange(scope)
+        with pytest.raises(RuntimeError, match="not read"):
+            exchange.body  # noqa: B018
+        await exchange.read(receive)
+        with pytest.raises(RuntimeError, match="not decoded"):
+            exchange.facts  # noqa: B018
+        await Response()(scope, receive, send)
+
+    assert call(BinaryMiddleware(endpoint), packb([1])).status == 200
 
 
 @pytest.mark.parametrize("name", ["text", "bytes"])

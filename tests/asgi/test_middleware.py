@@ -190,3 +190,16 @@ def test_rejected_body_is_not_left_to_an_inner_middleware() -> None:
         await BinaryMiddleware(app)(scope, receive, send)
 
     assert call(BinaryMiddleware(catches), b"\x01\x01").status == 400
+
+
+def test_body_that_no_header_announced_is_rejected_under_require() -> None:
+    app = Recorder()
+    response = call(BinaryMiddleware(app, mode="require"), b"{}", {}, http_version="1.1")
+    assert response.status == 415
+    assert not app.received
+
+
+def test_malformed_content_length_is_not_that_of_the_text() -> None:
+    app = Recorder()
+    call(BinaryMiddleware(app), packb([1]), {**MSGPACK, "content-length": "-1"})
+    assert app.request_headers["content-length"] == str(len(app.body))

@@ -271,3 +271,10 @@ def test_object_that_lacks_an_attribute(
     hidden_from = _hide(monkeypatch, kind, name)
     _assert_same(_responses(_get_app(_Package())), expected)
     assert hidden_from
+
+
+def test_without_fastapi_the_import_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    monkeypatch.delitem(sys.modules, "binary_middleware.fastapi")
+    with pytest.raises(ImportError, match=r"pip install 'binary-middleware\[fastapi\]'"):
+        importlib.import_module("binary_middleware.fastapi")

@@ -48,6 +48,8 @@ def test_no_value_is_a_server_error(
     headers = {"content-type": "application/msgpack", "accept": f"application/{accept}"}
     # 406 for bytes and arrays in fields that do not say how JSON represents them.
     allowed = (200, 400, 413, 422) if accept == "msgpack" else (200, 400, 406, 413, 422)
+    # FastAPI itself repeats the input in each error.
+    max_size = (1024 if name == "json" else 256) * 1024
     failed: list[str] = []
     statuses: set[int] = set()
 
@@ -67,7 +69,7 @@ def test_no_value_is_a_server_error(
                     failed.append(f"{kind} <- {sent}: {type(exc).__name__}: {exc}")
                     continue
                 statuses.add(response.status)
-                if response.status not in allowed or len(response.body) > 256 * 1024:
+                if response.status not in allowed or len(response.body) > max_size:
                     failed.append(f"{kind} <- {sent}: {response.status}, {len(response.body)}")
                 elif response.status != 200 and not {"detail", "status"} & document.keys():
                     failed.append(f"{kind} <- {sent}: {document}")

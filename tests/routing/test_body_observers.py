@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.applications import Starlette
@@ -21,7 +21,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
-from starlette.routing import Host, Mount, Route, Router
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -452,3 +452,49 @@ def test_no_warning_without_object_lane_routes(caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.INFO):
         assert TestClient(app).get("/", headers={"accept": "application/msgpack"}).content
     assert "binary_middleware" not in [record.name for record in caplog.records]
+
+
+class Endless:
+    """A proxy that claims to wrap another one forever."""
+
+    @property
+    def app(self) -> Endless:
+        return Endless()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse({"a": 1})(scope, receive, send)
+
+    serve = __call__
+
+
+def test_layers_that_cannot_be_inspected() -> None:
+    """They count as observers, so that routes behind them exchange JSON."""
+    route = Route("/", echo_in_starlette)
+    route.app = Endless()
+    for app in (Endless(), BinaryMiddleware(Endless()), Endless().serve, Starlette(routes=[route])):
+        response = TestClient(BinaryMiddleware(app)).get(
+            "/", headers={"accept": "application/msgpack"}
+        )
+        assert unpackb(response.content) == {"a": 1}
+
+
+class Silent(BaseRoute):
+    """A route that matches nothing and has no endpoint."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return Match.NONE, {}
+
+
+def test_routes_of_starlette_in_a_router_of_fastapi() -> None:
+    async def plain(request: StarletteRequest) -> Response:
+        return NegotiatedResponse(await read_body(request, Any))
+
+    router = APIRouter(routes=[Silent(), Route("/plain", plain, methods=["POST"])])
+    router.post("/typed")(echo)
+    app = FastAPI(routes=[Silent()])
+    app.include_router(router)
+    add_binary_mode(app)
+    client = TestClient(app)
+    for path in ("/plain", "/typed"):
+        response = client.post(path, content=packb(DOCUMENT), headers=MSGPACK)
+        assert same(unpackb(response.content), DOCUMENT)

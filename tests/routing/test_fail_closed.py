@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
@@ -387,6 +388,25 @@ def test_a_decorator_above_that_of_the_route(passes_json: bool) -> None:
         assert client.post("/e", content=packb(1), headers=headers).status_code == 406
         assert not ran
     assert unpackb(client.post("/e", content=packb(1), headers=MSGPACK).content) == 1
+
+
+def test_vary_for_json_clients_of_endpoints_with_options() -> None:
+    for options, vary in (({"max_body_size": 10}, "Accept"), ({"mode": "off"}, None)):
+        app = Starlette(routes=[Route("/", starlette_function(options))])
+        response = TestClient(BinaryMiddleware(closure(app))).get("/")
+        assert response.headers.get("vary") == vary
+
+
+def test_options_of_an_endpoint_hold_in_a_middleware_that_is_off() -> None:
+    app = Starlette(routes=[Route("/", starlette_function({"mode": "require"}))])
+    assert TestClient(BinaryMiddleware(closure(app), mode="off")).get("/").status_code == 406
+
+
+def test_endpoints_that_are_no_functions_keep_their_options() -> None:
+    endpoint = binary_options(mode="require")(functools.partial(respond))
+    app = Starlette(routes=[Route("/", endpoint)])
+    headers = {"accept": "application/json"}
+    assert TestClient(BinaryMiddleware(app)).get("/", headers=headers).status_code == 406
 
 
 def test_signatures_of_endpoints() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
@@ -137,3 +138,24 @@ def test_rules_for_get_hold_for_head(methods: list[str]) -> None:
     assert TestClient(app).head("/e", headers=headers).status_code == 406
     expected = 200 if methods == ["HEAD"] else 406
     assert TestClient(app).get("/e", headers=headers).status_code == expected
+
+
+class Word(Convertor[str]):
+    regex = "[a-z]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+def test_a_convertor_of_the_user_is_given_the_benefit_of_the_doubt(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(CONVERTOR_TYPES, "word", Word())
+    app = Starlette(routes=[Route("/{name:word}", endpoint)])
+    rules = [RouteRule("/7", mode="off"), RouteRule("/{name:word}", mode="require")]
+    client = TestClient(BinaryMiddleware(app, rules=rules))
+    assert mode_of(client, "/a") == "require"
+    assert not caplog.records

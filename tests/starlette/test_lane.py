@@ -325,6 +325,36 @@ def test_what_msgpack_cannot_carry_leaves_as_json() -> None:
     assert json.loads(response.content) == {"large": 2**70}
 
 
+def test_bytes_that_are_not_text_are_406_in_json() -> None:
+    class Raw(BaseModel):
+        raw: bytes = NOT_TEXT
+
+    assert unpackb(answering(Raw()).get("/", headers=ACCEPT).content) == {"raw": NOT_TEXT}
+    response = answering(Raw()).get("/")
+    assert (response.status_code, response.headers["content-type"]) == (
+        406,
+        "application/problem+json",
+    )
+
+
+def test_the_body_of_a_response_is_its_json_text() -> None:
+    assert (
+        NegotiatedResponse({"a": ARRAY}).body
+        == json.dumps({"a": ARRAY_IN_JSON}, separators=(",", ":")).encode()
+    )
+
+
+def test_types_that_cannot_be_hashed() -> None:
+    async def endpoint(request: Request) -> Response:
+        return NegotiatedResponse(await read_body(request, Annotated[int, ["metadata"]]))
+
+    client = TestClient(
+        BinaryMiddleware(Starlette(routes=[Route("/", endpoint, methods=["POST"])]))
+    )
+    assert unpackb(client.post("/", content=packb(5), headers=MSGPACK).content) == 5
+    assert client.post("/", content=packb("x"), headers=MSGPACK).status_code == 422
+
+
 def test_array_maps_for_those_who_ask() -> None:
     headers = {"accept": "application/msgpack; arrays=map"}
     response = answering(ARRAY).get("/", headers=headers)

@@ -38,3 +38,17 @@ def test_report_is_bounded() -> None:
 def test_times_without_a_unit_have_no_text() -> None:
     scalar = np.frombuffer((5).to_bytes(8, "little"), "M8")[0]
     assert summarize_input(scalar, jsonable_encoder) == "<datetime64>"
+
+
+def test_errors_of_the_app_are_summarised_as_they_are() -> None:
+    class Silent:
+        def __repr__(self) -> str:
+            raise RuntimeError("no text")
+
+    nested: list[Any] = []
+    for _ in range(10_000):
+        nested = [nested]
+    errors = [{"msg": Silent()}, {"type": "x"}, "text", {"input": nested}]
+    summaries = summarize_errors(errors, jsonable_encoder)
+    assert summaries[:3] == errors[:3]
+    assert summaries[3] == {"input": "<list that nests too deeply>"}
