@@ -107,7 +107,7 @@ class BufferedResponse:
 
     def replacement(self, start: Message) -> tuple[Message, Sequence[Buffer]] | None:
         """Return the start and the body to send instead, ``None`` to send what was held back."""
-        return None
+        raise NotImplementedError
 
     def unchanged(self, start: Message) -> Message:
         """Return the start to send if the body is not replaced."""

@@ -166,7 +166,7 @@ def type_adapter(field: Any) -> TypeAdapter[Any] | None:
 def validating_adapter(field: Any) -> TypeAdapter[Any]:
     """Return the adapter that a ``ModelField`` validates with, or one like it."""
     adapter = type_adapter(field)
-    if adapter is None:
+    if adapter is None:  # pragma: no cover  # a version of FastAPI that keeps it elsewhere
         return TypeAdapter(Annotated[field.field_info.annotation, field.field_info])
     return adapter
 
@@ -338,7 +338,7 @@ def has_only_body(settings: Any) -> bool:
         own["http_connection_param_name"] = None
     try:
         return bool(replace(dependant, **own) == type(dependant)())
-    except TypeError:
+    except TypeError:  # pragma: no cover  # a version of FastAPI with another ``Dependant``
         return False
 
 
@@ -389,7 +389,7 @@ _ACCEPTS_CONTEXT: Final = "endpoint_ctx" in signature(RequestValidationError).pa
 
 def error_context(settings: Any, scope: Scope) -> dict[str, Any]:
     """Return the arguments of a validation error that name the endpoint."""
-    if not _ACCEPTS_CONTEXT:
+    if not _ACCEPTS_CONTEXT:  # pragma: no cover  # FastAPI before 0.123
         return {}
     dependant = settings.dependant
     extract = getattr(_routing, "_extract_endpoint_context", None)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from fastapi.exceptions import HTTPException
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 

@@ -65,7 +65,7 @@ class BuffersResponse(Response):
         headers = self.raw_headers
         if self.media_type != JSON:
             exchange = scope.get(SCOPE_KEY)
-            if isinstance(exchange, Exchange):
+            if isinstance(exchange, Exchange):  # pragma: no branch  # without, it is JSON
                 headers = exchange.adopt_response(headers)
         await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
         await send_body(send, self.buffers)

@@ -388,3 +388,66 @@ def test_document_tells_which_lane_a_route_is_on(place: Any) -> None:
     complete_openapi(plain)
     assert enabled(GUARDS["app"]) == content(plain)
     assert enabled(None) != content(plain)
+
+
+def _route_class(max_handlers: int) -> type[APIRoute]:
+    class Counting(APIRoute):
+        """Makes a handler only so often."""
+
+        count = 0
+
+        def get_route_handler(self) -> Any:
+            self.count += 1
+            if self.count > max_handlers:
+                raise RuntimeError("no more handlers")
+            return super().get_route_handler()
+
+    return Counting
+
+
+class Underivable(APIRoute):
+    def __init_subclass__(cls) -> None:
+        raise TypeError("final")
+
+
+class Unassigned(APIRoute):
+    """Its handler refers to a variable that has no value."""
+
+    def get_route_handler(self) -> Any:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Any:
+            return await handler(request) if request is not None else late
+
+        if not handler:
+            late = None
+        return handle
+
+
+@pytest.mark.parametrize(
+    ("route_class", "reason"),
+    [
+        (
+            _route_class(1),
+            "its class cannot make a handler again: RuntimeError('no more handlers')",
+        ),
+        (
+            _route_class(2),
+            "its class cannot make a handler again: RuntimeError('no more handlers')",
+        ),
+        (_route_class(3), None),
+        (Underivable, "its class cannot be derived from: final"),
+        (Unassigned, None),
+    ],
+)
+def test_route_classes_of_the_app(
+    route_class: type[APIRoute], reason: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = FastAPI()
+    lanes = Lanes(app)
+    app.router.add_api_route("/echo", echo, methods=["POST"], route_class_override=route_class)
+    client = binary_client(app, body_agnostic=[Noting, route_class])
+    response = client.post("/echo", content=packb({"array": ARRAY}), headers=MSGPACK)
+    assert same(unpackb(response.content), {"array": ARRAY, "number": 1})
+    assert lanes.content_types == [OBJECTS if reason is None else TEXT]
+    assert (reason or "stay on the JSON lane") in caplog.text or reason is None

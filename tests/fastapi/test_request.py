@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from fastapi import Body, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
 from binary_middleware import NumpyArrayField, packb, unpackb
 from binary_middleware.fastapi import add_binary_mode
-from tests.asgi_app import MSGPACK
+from tests.asgi_app import MSGPACK, call
 from tests.fastapi.conftest import binary_client, value
 from tests.sameness import same
 
@@ -174,11 +176,73 @@ def test_exception_handler_reads_the_request_as_json_text(declared: bool) -> Non
     @app.exception_handler(Refused)
     async def handler(request: Request, exc: Refused) -> JSONResponse:
         body = await request.body()
+        assert not await request.is_disconnected()
         return JSONResponse([json.loads(body), await request.json()], status_code=409)
 
     response = binary_client(app).post("/", content=packb({"raw": b"\xff"}), headers=MSGPACK)
     assert response.status_code == 409
     assert value(response) == [{"raw": "/w=="}, {"raw": "/w=="}]
+
+
+def test_exception_handler_reads_a_body_that_is_too_large_as_json() -> None:
+    app = FastAPI()
+
+    @app.post("/")
+    async def endpoint(raw: Annotated[bytes, Body(embed=True)]) -> None:
+        raise LookupError
+
+    @app.exception_handler(LookupError)
+    async def handler(request: Request, exc: LookupError) -> JSONResponse:
+        return JSONResponse(await request.json())
+
+    client = binary_client(app, max_json_size=1000)
+    assert client.post("/", content=packb({"raw": bytes(2000)}), headers=MSGPACK).status_code == 413
+
+
+def test_disconnect_in_the_body_is_an_error_of_the_body() -> None:
+    app = FastAPI()
+    seen: list[Any] = []
+
+    @app.post("/")
+    async def endpoint(raw: Annotated[bytes, Body(embed=True)]) -> None:
+        raise AssertionError("not complete")
+
+    @app.exception_handler(HTTPException)
+    async def handler(request: Request, exc: HTTPException) -> JSONResponse:
+        seen.append(exc.detail)
+        with pytest.raises(ClientDisconnect):
+            await request.body()
+        return JSONResponse(None, exc.status_code)
+
+    add_binary_mode(app)
+    cut_off = [
+        {"type": "http.request", "body": packb({"raw": bytes(9)})[:5], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    assert call(app, cut_off).status == 400
+    assert seen == ["There was an error parsing the body"]
+
+
+def test_rejection_by_the_channel_of_the_body_keeps_its_status() -> None:
+    app = FastAPI()
+
+    @app.post("/")
+    async def endpoint(raw: Annotated[bytes, Body()]) -> None:
+        raise AssertionError("not complete")
+
+    class Limiting:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            async def refuse() -> Any:
+                raise HTTPException(413)
+
+            await self.app(scope, refuse, send)
+
+    app.add_middleware(Limiting)
+    client = binary_client(app, body_agnostic=[Limiting])
+    assert client.post("/", content=packb(b"a"), headers=MSGPACK).status_code == 413
 
 
 def test_body_was_changed_by_the_endpoint_and_is_read_again() -> None:

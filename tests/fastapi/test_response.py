@@ -15,7 +15,7 @@ from fastapi.responses import (
 )
 from pydantic import BaseModel, Field
 
-from binary_middleware import NumpyArrayField
+from binary_middleware import NumpyArrayField, unpackb
 from tests.fastapi.conftest import ACCEPT, Lanes, binary_client, enabled, get, post, twins, value
 from tests.sameness import same
 
@@ -520,3 +520,17 @@ def test_objects_reach_endpoints_with_an_explicit_class() -> None:
     assert post(client, document, "/returned").content == b"\xff"
     # A generator that was there before ``add_binary_mode`` streams what it did, from objects.
     assert post(client, document, "/lines").text.split() == ["255"]
+
+
+def test_keys_that_are_bytes_are_text() -> None:
+    app = FastAPI()
+    app.get("/", response_class=JSONResponse)(lambda: {b"a": b"\xff"[:0]})
+    app.get("/default")(lambda: {b"a": 1})
+    client = binary_client(app)
+    for path in ("/", "/default"):
+        in_json = client.get(path).json()
+        assert (
+            unpackb(client.get(path, headers={"accept": "application/msgpack"}).content).keys()
+            == in_json.keys()
+            == {"a"}
+        )

@@ -493,6 +493,7 @@ def test_routes_of_starlette_in_a_router_of_fastapi() -> None:
     router.post("/typed")(echo)
     app = FastAPI(routes=[Silent()])
     app.include_router(router)
+    app.openapi()  # makes contexts for the routes
     add_binary_mode(app)
     client = TestClient(app)
     for path in ("/plain", "/typed"):
