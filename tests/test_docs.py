@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.serving import serving
+from tests.test_package import LAYERS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -105,6 +106,18 @@ def test_readme_opens_as_a_shop_window() -> None:
     assert any("pip install" in line for line in head)
     code = BLOCK.search("\n".join(head) + "\n")
     assert code is not None, "the first block of code ends within 25 lines"
+
+
+def test_architecture_names_every_room_and_no_others() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    for layer in set(LAYERS) - {"__init__", "__main__"}:
+        assert f"`{layer}`" in text or f"`{layer}/`" in text, layer
+    for name in re.findall(r"`(\w+(?:/\w+)+)`", text):
+        assert any(
+            root.joinpath(f"{name}{ending}").exists()
+            for root in (ROOT, ROOT / "binary_middleware")
+            for ending in ("", ".py")
+        ), name
 
 
 def test_changelog_is_kept() -> None:

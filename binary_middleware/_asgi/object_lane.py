@@ -1,4 +1,4 @@
-"""The methods of an exchange for routes that exchange objects."""
+"""The methods of an exchange for routes that exchange objects; ``lane`` is their public side."""
 
 from __future__ import annotations
 

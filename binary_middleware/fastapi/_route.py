@@ -1,4 +1,8 @@
-"""``BinaryRoute``: a FastAPI route with handlers for JSON text and for objects."""
+"""``BinaryRoute``: a FastAPI route with handlers for JSON text and for objects.
+
+Which handlers a route has is decided here, or in ``_adoption`` for a route that existed before;
+which of them serves a request, in ``_handlers``.
+"""
 
 from __future__ import annotations
 
