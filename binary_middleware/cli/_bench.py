@@ -66,7 +66,7 @@ class Figures:
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
-    help="How long to measure, in place of a number of rounds.",
+    help="Duration of the measurement, instead of a number of rounds.",
 )
 def command(call: Call, rounds: int, seconds: float | None) -> None:
     """Call URL in JSON and in binary mode, in turn, and compare sizes and times.
@@ -100,7 +100,7 @@ def measure(
     Args:
         calls: Each with the figures that it adds to. Each round begins with another one.
         rounds: Number of calls of each kind.
-        seconds: Duration in place of a number; there are at least 3 rounds.
+        seconds: Duration instead of a number; there are at least 3 rounds.
     """
     end = None if seconds is None else time.perf_counter() + seconds
     console = Console(stderr=True)

@@ -40,7 +40,7 @@ _MAX_HEADER_WIDTH: Final = 200
 @click.command("call", context_settings={"show_default": True})
 @call_options
 @click.option("--json-mode", is_flag=True, help="Use JSON, to compare.")
-@click.option("--arrays", type=click.Choice(get_args(Arrays)), help="How arrays are written.")
+@click.option("--arrays", type=click.Choice(get_args(Arrays)), help="The encoding of arrays.")
 @click.option("-L", "--follow-redirects", is_flag=True, help="Follow redirects.")
 @click.option(
     "--out",

@@ -56,7 +56,7 @@ OWN_OPTIONS: Final = [
         help="A media type that means msgpack. Can be repeated; the first one is the default.",
     ),
     _option(
-        "--arrays", type=click.Choice(get_args(Arrays)), help="How arrays in responses are written."
+        "--arrays", type=click.Choice(get_args(Arrays)), help="The encoding of arrays in responses."
     ),
     _option(
         "--openapi-path",
@@ -154,7 +154,7 @@ command = click.Command(
     context_settings={"auto_envvar_prefix": "UVICORN"},
     help="""Serve the ASGI app MODULE:APP in binary mode, with uvicorn and its options.
 
-    A FastAPI app gets the object lane; any other app receives JSON. What is not given here
-    comes from [tool.binary_middleware] and [[tool.binary_middleware.rules]] in pyproject.toml.
+    A FastAPI app gets the object lane; any other app receives JSON. Further settings
+    are read from [tool.binary_middleware] and [[tool.binary_middleware.rules]] in pyproject.toml.
     """,
 )

@@ -52,7 +52,7 @@ PEERS: Final = (
         "yes",
         "yes",
         "no",
-        "unpickles what it is sent",
+        "unpickles its input",
     ),
     Peer("fastapi-json", "JSON with base64", "decoded by a type", "as base64", "yes", ""),
     Peer("msgpack-asgi", "msgpack-asgi, base64", "decoded by a type", "as base64", "yes", ""),
