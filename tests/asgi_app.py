@@ -14,7 +14,7 @@ MSGPACK = {"content-type": "application/msgpack"}
 
 @dataclass
 class Received:
-    """What an app sent."""
+    """The messages that an app sent."""
 
     messages: list[Message] = field(default_factory=list)
 
@@ -100,12 +100,12 @@ def call(
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = MSGPACK,
     **scope: Any,
 ) -> Received:
-    """One POST of msgpack, unless told otherwise."""
+    """Send a POST of msgpack, or of other headers."""
     return anyio.run(exchange, app, http_scope(headers=headers, **scope), body)
 
 
 class Recorder:
-    """An app that keeps what it received, and responses what it is told to.
+    """An app that records requests, and sends a fixed response.
 
     Args:
         body: the body of its response.

@@ -1,4 +1,4 @@
-"""Whether two decoded documents are the same, more strictly than ``==`` has it."""
+"""Equality of two decoded documents, more strictly than ``==``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What importing the package does, and does not."""
+"""Imports, layers, public names and sizes of the package's modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the library is to achieve, as limits for the figures of a run."""
+"""The goals of the library, as limits for the figures of a run."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ async def serve(started: Callable[[int], None]) -> None:
     """Serve until the process ends.
 
     Args:
-        started: is told the port, of 127.0.0.1.
+        started: called with the port on 127.0.0.1.
     """
     server = grpc.aio.server(options=OPTIONS)
     handlers = {name: grpc.unary_unary_rpc_method_handler(_echo) for name in ("array", "document")}

@@ -1,4 +1,4 @@
-"""What is compared: an app, a server that runs it, and how its client writes."""
+"""The variants that are compared: an app, a server that runs it, and the encoding of its client."""
 
 from __future__ import annotations
 

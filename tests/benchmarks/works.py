@@ -1,4 +1,4 @@
-"""What is measured: each piece of work, with the variants that do it and how often."""
+"""The work that is measured: each piece, with the variants that do it and the number of rounds."""
 
 from __future__ import annotations
 

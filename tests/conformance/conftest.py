@@ -12,6 +12,6 @@ from tests.conformance.verdict import transports
 
 @pytest.fixture(scope="package")
 def over() -> Iterator[Mapping[str, Transport]]:
-    """Every transport by its name; two servers run as long as the tests of this folder."""
+    """Every transport by its name; two servers run during the tests of this folder."""
     with transports() as found:
         yield found

@@ -1,4 +1,4 @@
-"""What can be expected of an exchange. Each function here makes an expectation."""
+"""Expectations of an exchange, each made by a function."""
 
 from __future__ import annotations
 

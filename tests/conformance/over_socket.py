@@ -1,4 +1,4 @@
-"""Exchanges over a real uvicorn, read by h11, which tells of every part of a response."""
+"""Exchanges over a real uvicorn, read by h11, which reports every part of a response."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class OverSocket:
 
 @contextlib.contextmanager
 def over_socket(http: str) -> Iterator[OverSocket]:
-    """Return a transport over a server that runs as long as the ``with`` block.
+    """Return a transport over a server that runs during the ``with`` block.
 
     Args:
         http: uvicorn's HTTP implementation, ``"httptools"`` or ``"h11"``.

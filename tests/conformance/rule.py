@@ -1,4 +1,4 @@
-"""What a rule is: an app, a request, and what must be seen of the response."""
+"""Rules: an app, a request, and the expected response."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def unmet(exc: BaseException) -> Unmet:
 
 
 def _sound(seen: Seen) -> Seen:
-    """``seen``, if nothing raised, and if the response is complete and as long as it says."""
+    """Return ``seen``, unless anything raised or the response is incomplete."""
     if seen.witness.exception is not None:
         raise unmet(seen.witness.exception)
     if seen.fault:

@@ -58,6 +58,6 @@ def load(specification: str) -> Subject:
 
 
 def chosen() -> Subject:
-    """Return the middleware that the environment names, or ours."""
+    """Return the middleware that the environment names, by default that of this package."""
     specification = os.environ.get(VARIABLE)
     return load(specification) if specification else OURS

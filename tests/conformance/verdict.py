@@ -1,4 +1,4 @@
-"""Whether a middleware keeps the rules."""
+"""Verdicts on a middleware, one for each rule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conformance.topics import rules
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a rule was found.
+    """The verdict on a rule.
 
     Attributes:
         passed: whether it is kept, over each transport.
@@ -35,7 +35,7 @@ NAMES: Final = ("ASGI", "httptools", "h11")
 
 @contextlib.contextmanager
 def transports() -> Iterator[dict[str, Transport]]:
-    """Every transport by its name, as long as the ``with`` block runs."""
+    """Every transport by its name, during the ``with`` block."""
     with over_socket("httptools") as httptools, over_socket("h11") as h11:
         yield dict(zip(NAMES, (InProcess(), httptools, h11), strict=True))
 

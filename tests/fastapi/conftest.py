@@ -1,4 +1,4 @@
-"""How the tests of the object lane talk to their apps, and compare what comes back."""
+"""Clients of the object lane's apps, and comparisons of their responses."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What somebody set on a route before binary mode, or after, is in force for all clients."""
+"""Whatever was set on a route, before binary mode or after, applies to all clients."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Guard:
 
 
 class Forged:
-    """A proxy that says of itself whatever the function in it says, as ``wrapt`` makes them."""
+    """A proxy with the type and the attributes of the function in it, like those of ``wrapt``."""
 
     def __init__(self, function: Callable[..., Any], guard: Callable[..., Any]) -> None:
         vars(self).update(function=function, guard=guard)

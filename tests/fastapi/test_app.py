@@ -1,4 +1,4 @@
-"""Where routes come from: routers, prefixes, mounted apps, before and after ``add_binary_mode``."""
+"""Origins of routes: routers, prefixes, mounted apps, before and after ``add_binary_mode``."""
 
 from collections.abc import Callable
 from typing import Annotated, Any

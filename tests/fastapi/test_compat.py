@@ -1,4 +1,4 @@
-"""What the package does not find of FastAPI or Starlette costs speed or a lane, nothing else."""
+"""Absence of an undocumented name of FastAPI or Starlette costs speed or a lane, nothing else."""
 
 import importlib
 import sys

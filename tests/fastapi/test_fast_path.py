@@ -725,7 +725,7 @@ def test_route_class_that_an_integration_changes(monkeypatch: pytest.MonkeyPatch
 
 
 def test_route_class_further_back() -> None:
-    """A class behind ours wraps FastAPI's handler, and must not be passed over."""
+    """A class behind ``BinaryRoute`` wraps FastAPI's handler, and must not be bypassed."""
 
     class Tagging(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Any]:

@@ -1,4 +1,4 @@
-"""What ``Request`` gives an endpoint or a dependency beside the declared body."""
+"""``Request`` for an endpoint or a dependency, beside the declared body."""
 
 import json
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""What memory held before never leaves in the gaps of a dtype; values leave as they are."""
+"""Old memory is never sent in the gaps of a dtype; values are sent unchanged."""
 
 from __future__ import annotations
 

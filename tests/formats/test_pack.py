@@ -1,4 +1,4 @@
-"""What is written for each kind of value, and into which buffers."""
+"""Encoding of each kind of value, and its buffers."""
 
 from __future__ import annotations
 

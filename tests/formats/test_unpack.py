@@ -1,4 +1,4 @@
-"""What is read: every code of msgpack, any buffer, and broken documents."""
+"""Decoding: every code of msgpack, any buffer, and broken documents."""
 
 from __future__ import annotations
 

@@ -289,12 +289,12 @@ def _text(character: str, size: int, last: str = "") -> bytes:
 
 
 class Cost(NamedTuple):
-    """What a body cost."""
+    """The cost of a body."""
 
     lane: str
     body: str
     status: int
-    """0 if the process did not come to an end by itself, or the app raised an exception."""
+    """0 if the process did not end by itself, or the app raised an exception."""
     cpu: float
     memory: int
     note: str

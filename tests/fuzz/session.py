@@ -22,11 +22,11 @@ _ARTIFACT = re.compile(r"Test unit written to (\S.*)")
 
 
 class Result(NamedTuple):
-    """What a run came to."""
+    """The result of a run."""
 
     exit_code: int
     runs: int
-    """Inputs that were tried; 0 if the run did not come to its end."""
+    """Inputs that were tried; 0 if the run did not end by itself."""
     coverage: int
     """Branches and comparisons of the package that were seen."""
     artifact: Path | None

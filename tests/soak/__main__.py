@@ -38,7 +38,7 @@ SAMPLING: Final = 0.05
 
 
 class Soak:
-    """One run, and what it came to.
+    """One run and its result.
 
     Args:
         server: the server.

@@ -185,7 +185,7 @@ def test_bytes_and_arrays_as_they_are(client: TestClient) -> None:
 def test_msgpack_in_and_json_out(client: TestClient) -> None:
     headers = {**MSGPACK, "accept": "application/json"}
     found = client.post("/anything", content=packb([ARRAY, NOT_TEXT]), headers=headers).json()
-    in_json = base64.urlsafe_b64encode(NOT_TEXT).decode()  # as pydantic has it
+    in_json = base64.urlsafe_b64encode(NOT_TEXT).decode()  # as pydantic encodes bytes
     assert found == {"type": "list", "value": [ARRAY_IN_JSON, in_json]}
 
 

@@ -1,4 +1,4 @@
-"""What the response is: proactive negotiation by the Accept header of a request."""
+"""The format of the response: proactive negotiation by the Accept header of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this package has and others need not have: its options, spellings and wire format."""
+"""The package's own options, spellings and wire format, which others need not have."""
 
 from __future__ import annotations
 

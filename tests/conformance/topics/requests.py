@@ -1,4 +1,4 @@
-"""What the app sees of a request."""
+"""Requests as the app receives them."""
 
 from __future__ import annotations
 

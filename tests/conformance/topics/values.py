@@ -1,4 +1,4 @@
-"""What documents may hold, and what msgpack cannot carry."""
+"""Values in documents, and those that msgpack cannot hold."""
 
 from __future__ import annotations
 

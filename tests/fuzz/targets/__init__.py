@@ -1,4 +1,4 @@
-"""What is fuzzed, each in a module of its name.
+"""The targets of fuzzing, each in a module of its name.
 
 A target has ``check``, which raises if an input shows a fault; ``seeds``, the inputs to start from;
 and ``TOKENS``, pieces of input that mutation alone would hardly find.

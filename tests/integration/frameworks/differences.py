@@ -1,4 +1,4 @@
-"""Where frameworks differ, as the tests find it. The table in docs/frameworks.md says the same."""
+"""Differences of frameworks, as the tests find them and a table in docs/frameworks.md says."""
 
 from __future__ import annotations
 
