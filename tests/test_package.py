@@ -152,6 +152,32 @@ def test_modules_are_public_or_private_by_name(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
+def test_only_formats_know_msgpack(module: str) -> None:
+    # The client has its parameters by default, and ``inspect`` shows it.
+    if module.partition(".")[0] in {"formats", "client", "cli", "__init__"}:
+        return
+    assert not any(".formats.msgpack" in name for name in imports_of(module))
+
+
+# The modules of FastAPI whose names it documents, or that its documentation imports from.
+DOCUMENTED = {"fastapi", "fastapi.encoders", "fastapi.exceptions", "fastapi.routing"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_compat_imports_undocumented_names(module: str) -> None:
+    if module.rpartition(".")[2] == "_compat":
+        return
+    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            package = node.module.partition(".")[0]
+            if package in {"fastapi", "starlette"}:
+                names = [*node.module.split("."), *(alias.name for alias in node.names)]
+                assert not any(name.startswith("_") for name in names), names
+                assert package == "starlette" or node.module in DOCUMENTED, node.module
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_functions_and_classes_are_short(module: str) -> None:
     tree = ast.parse(PACKAGE.joinpath(*module.split(".")).with_suffix(".py").read_text())
     for node in ast.walk(tree):
