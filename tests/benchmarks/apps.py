@@ -1,9 +1,9 @@
 """The variants that are ASGI apps, by name.
 
-Each responses the same requests: ``POST /array`` and ``POST /document`` give the document back that
-they were sent, ``POST /distinct`` gives it back with a copy of its array, and ``GET /ping`` answers
-``pong``. The FastAPI apps have two more routes for the small document: ``/document/injected``, with
-a dependency and a ``Response`` to set headers of, and ``/document/untyped``, without a model
+Each serves the same requests: ``POST /array`` and ``POST /document`` give the document back that
+they received, ``POST /distinct`` gives it back with a copy of its array, and ``GET /ping`` responds
+with ``pong``. The FastAPI apps have two more routes for the small document: ``/document/injected``,
+with a dependency and a ``Response`` to set headers of, and ``/document/untyped``, without a model
 for its response.
 """
 

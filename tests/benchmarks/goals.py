@@ -108,7 +108,11 @@ GOALS: Final = (
     ),
     Goal("peak memory, 64 MiB", "memory", "object-lane", None, 1.1),
     Goal(
-        "peak memory, answer with an array of its own", "memory distinct", "object-lane", None, 2.1
+        "peak memory, response with an array of its own",
+        "memory distinct",
+        "object-lane",
+        None,
+        2.1,
     ),
     Goal("peak memory, eight times 64 MiB", "memory repeated", "object-lane", None, 1.1),
     Goal("time of a call, 64 MiB", "client time", "client-ours", "client-requests", 0.7),

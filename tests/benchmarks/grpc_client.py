@@ -35,7 +35,7 @@ class GrpcClient:
     def exchange_concurrently(
         self, request: bytes, count: int, expected_length: int, concurrency: int
     ) -> None:
-        """Keep some calls under way, until ``count`` are answered.
+        """Keep some calls under way, until ``count`` have responses.
 
         Raises:
             RuntimeError: a response is not what it was in the beginning.

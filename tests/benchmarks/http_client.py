@@ -38,7 +38,7 @@ class Connection:
 
     Args:
         port: of 127.0.0.1.
-        room: bytes of the largest answer's body that is expected; it grows if need be.
+        room: bytes of the largest response's body that is expected; it grows if need be.
     """
 
     def __init__(self, port: int, room: int = 0) -> None:
@@ -127,7 +127,7 @@ class Connection:
 def exchange_concurrently(
     connections: Sequence[Connection], request: bytes, count: int, expected_length: int
 ) -> None:
-    """Keep every connection busy with one request at a time, until ``count`` are answered.
+    """Keep every connection busy with one request at a time, until ``count`` have responses.
 
     Raises:
         RuntimeError: a response is not what it was in the beginning.
@@ -138,16 +138,16 @@ def exchange_concurrently(
             selector.register(connection.socket, selectors.EVENT_READ, connection)
             connection.send(request)
             left_to_send -= 1
-        answered = 0
-        while answered < count:
+        done = 0
+        while done < count:
             ready = selector.select(TIMEOUT)
             if not ready:
-                raise RuntimeError("the server does not answer")
+                raise RuntimeError("the server does not respond")
             for key, _ in ready:
                 # A small response is there as a whole, or nearly so: the rest is waited for.
                 if len(key.data.receive()) != expected_length:
                     raise RuntimeError("a response differs in length")
-                answered += 1
+                done += 1
                 if left_to_send:
                     key.data.send(request)
                     left_to_send -= 1

@@ -93,7 +93,7 @@ class Subject:
         """
         body = self.client.exchange(self.request)
         if not same(self._encoding.loads(bytes(body)), self._document):
-            raise RuntimeError(f"{self.name} answers with another document than it was sent")
+            raise RuntimeError(f"{self.name} responds with another document than it was sent")
         self.length = len(body)
 
     def exchange(self) -> float:
@@ -106,7 +106,7 @@ class Subject:
         body = self.client.exchange(self.request)
         elapsed = time.perf_counter() - before
         if len(body) != self.length:
-            raise RuntimeError(f"{self.name} answers with {len(body)} bytes, not {self.length}")
+            raise RuntimeError(f"{self.name} responds with {len(body)} bytes, not {self.length}")
         return elapsed
 
 
@@ -310,7 +310,7 @@ def _peak_during(worker: Worker, act: Callable[[], object]) -> int:
 def _peak_memory(work: Work, document: Document, variant: Variant) -> float:
     """Return the server's peak above idle while it responds, as a multiple of the array.
 
-    The server is a new one, which has answered a small array before, and has collected its
+    The server is a new one, which has served a small array before, and has collected its
     garbage: what it holds then is idle.
     """
     with running([variant]) as (server,):

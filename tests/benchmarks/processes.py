@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Worker:
-    """A Python process that answers each line that it reads with another one.
+    """A Python process that responds to each line that it reads with another one.
 
     Args:
         name: what it is called in errors.

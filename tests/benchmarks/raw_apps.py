@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.benchmarks.documents import KIB, LARGEST_BODY
 
 SEND_CHUNK_SIZE: Final = 128 * KIB
-"""Bytes in one message of the raw app's answer: as fast as any from 48 to 256 KiB."""
+"""Bytes in one message of the raw app's response: as fast as any from 48 to 256 KiB."""
 
 
 class _Raw:

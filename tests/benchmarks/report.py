@@ -32,8 +32,8 @@ _INTRODUCTION: Final[Mapping[Kind, str]] = {
         "1 ms, while round trips of 64 MiB are made on another connection."
     ),
     "client time": (
-        "Time from a document with an array to the decoded answer, which is the same document, by "
-        "clients that call one and the same raw ASGI app."
+        "Time from a document with an array to the decoded response, which is the same document, "
+        "by clients that call one and the same raw ASGI app."
     ),
     "client memory": (
         "Most resident memory of a new client during a call, less what it had before (after three "
@@ -185,8 +185,8 @@ def _method(left_out: Mapping[str, Sequence[str]]) -> Iterable[str]:
         "which does more."
     )
     yield (
-        "3. Every variant's answer is decoded once, and compared with the document that was sent, "
-        "before it is measured; its length is checked every time."
+        "3. Every variant's response is decoded once, and compared with the document that was "
+        "sent, before it is measured; its length is checked every time."
     )
     yield (
         "4. A turn of round trips is one that is not counted, and then the median of several. "

@@ -101,7 +101,7 @@ def test_baselines_run_without_the_library(name: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-def test_ping_is_answered_wherever_it_is_asked_for() -> None:
+def test_ping_has_a_response_wherever_it_is_called() -> None:
     for name in WORKS["loop delay"].variants:
         if name in ASGI:
             assert TestClient(make_app(VARIANTS[name].app)).get("/ping").text == "pong"
@@ -223,7 +223,7 @@ def test_environment_of_chains_is_made_whole_or_not_at_all(
     assert not folder.exists()
 
 
-def test_servers_end_with_their_block_and_wrong_answers_are_found() -> None:
+def test_servers_end_with_their_block_and_wrong_responses_are_found() -> None:
     with running([VARIANTS["starlette-echo"]]) as (server,):
         subject = Subject(server, "/array", array_document(400))
         subject.check()

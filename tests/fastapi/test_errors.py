@@ -150,7 +150,7 @@ def test_crash_is_a_500_as_in_json(endpoint: Any, settings: Any, error: type[Exc
 
 
 def test_handler_of_the_server_error_responses_as_it_likes() -> None:
-    """It stands outside of every middleware, so it responses in JSON."""
+    """It stands outside of every middleware, so it responds in JSON."""
 
     def build(app: FastAPI) -> None:
         app.post("/")(crash)
