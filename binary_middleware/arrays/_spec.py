@@ -263,7 +263,7 @@ class BoundArray:
         if target is None or not is_shape:
             what = "shape" if target is not None else "dtype" if is_shape else "dtype and shape"
             raise mismatch_error(what, self.expected, array_text(array))
-        # An array made of a map or of lists is nobody else's.
+        # An array made of a map or of lists has no other owner.
         copy = spec.copy if is_array_like(value) else None
         result = convert(array, target, self.expected, order=spec.order or "K", copy=copy)
         check_values(result, finite=spec.finite, ge=spec.ge, le=spec.le)

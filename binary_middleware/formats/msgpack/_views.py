@@ -95,7 +95,7 @@ def view_array_at(
     array = view_array(owned[start : start + size], dtype, shape)
     if array.flags.aligned and dtype.names is None:
         return array
-    # Memory that numpy got is aligned for any type; nobody else's need be.
+    # Only memory that numpy allocated is known to be aligned for any type.
     is_aligned = np.ndarray((), np.uint64, owned).flags.aligned
     shift = (start if is_aligned else address_of(owned) + start) % alignment
     if not shift:
