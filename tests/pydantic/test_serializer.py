@@ -631,7 +631,12 @@ LEAVES: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (uuid.UUID, st.uuids()),
     (Colour, st.just(Colour.RED)),
     (SecretStr, st.just(SecretStr("x"))),
-    (Any, st.one_of(st.integers(), st.dates(), st.just(b"x"), st.just(Payment(receipt=b"a")))),
+    (
+        Any,
+        st.one_of(
+            st.integers(-(2**60), 2**60), st.dates(), st.just(b"x"), st.just(Payment(receipt=b"a"))
+        ),
+    ),
     (Payment, st.just(Payment(receipt=b"a"))),
     (Row, st.just(Row())),
 ]
