@@ -389,7 +389,7 @@ _ACCEPTS_CONTEXT: Final = "endpoint_ctx" in signature(RequestValidationError).pa
 
 def error_context(settings: Any, scope: Scope) -> dict[str, Any]:
     """Return the arguments of a validation error that name the endpoint."""
-    if not _ACCEPTS_CONTEXT:  # pragma: no cover  # FastAPI before 0.123
+    if not _ACCEPTS_CONTEXT:  # pragma: no cover  # a version of FastAPI whose errors have none
         return {}
     dependant = settings.dependant
     extract = getattr(_routing, "_extract_endpoint_context", None)
