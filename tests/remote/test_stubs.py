@@ -22,25 +22,29 @@ from tests.client.raw_server import response, serving_bytes
 from tests.remote.services import ARRAY, NOT_TEXT, Gradient, Images, ImagesHere
 from tests.serving import serving
 
-exchanges: list[ExchangeInfo] = []
+
+@contextlib.contextmanager
+def recorded() -> Iterator[tuple[str, list[ExchangeInfo]]]:
+    """Serve the contract at a URL; all exchanges are in the list once the server has stopped."""
+    exchanges: list[ExchangeInfo] = []
+    app = FastAPI()
+    serve(app, Images, ImagesHere(), prefix="/images", on_exchange=exchanges.append)
+    with serving(app) as url:
+        yield f"{url}/images", exchanges
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    app = FastAPI()
-    serve(app, Images, ImagesHere(), prefix="/images", on_exchange=exchanges.append)
-    with serving(app) as url:
-        yield f"{url}/images"
-
-
-@pytest.fixture(autouse=True)
-def _no_exchanges() -> None:
-    exchanges.clear()
+    with recorded() as (url, _):
+        yield url
 
 
 @pytest.mark.parametrize("use_binary", [True, False])
-def test_blocking_calls(url: str, use_binary: bool) -> None:
-    with connect(Images, url, use_binary=use_binary) as images:
+def test_blocking_calls(use_binary: bool) -> None:
+    with (
+        recorded() as (url, exchanges),
+        connect(Images, url, use_binary=use_binary) as images,
+    ):
         found = images.gradient(ARRAY, sigma=2)
         assert type(found) is Gradient
         assert np.array_equal(found.magnitude.array, ARRAY.array * 2)
@@ -102,8 +106,8 @@ def test_clients_of_others_stay_open(url: str) -> None:
         assert not http.is_closed
 
 
-def test_arguments_are_those_of_the_contract(url: str) -> None:
-    with connect(Images, url) as images:
+def test_arguments_are_those_of_the_contract() -> None:
+    with recorded() as (url, exchanges), connect(Images, url) as images:
         with pytest.raises(TypeError, match=r"gradient\(\): missing a required argument: 'image'"):
             images.gradient()  # type: ignore[call-arg]
         with pytest.raises(TypeError, match=r"gradient\(\): got an unexpected keyword argument"):
@@ -131,11 +135,11 @@ def test_results_are_validated(url: str) -> None:
 # -- options ---------------------------------------------------------------------------------------
 
 
-def test_options_of_some_calls(url: str) -> None:
-    with connect(Images, url) as images:
+def test_options_of_some_calls() -> None:
+    with recorded() as (url, exchanges), connect(Images, url) as images:
         with_options(images, use_binary=False).nothing()
         images.nothing()
-        assert [exchange.is_binary for exchange in exchanges] == [False, True]
+    assert [exchange.is_binary for exchange in exchanges] == [False, True]
 
 
 def test_unknown_options(url: str) -> None:
