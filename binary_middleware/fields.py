@@ -82,8 +82,11 @@ MAX_DESCRIBED_SIZE: Final = 4 * 2**20
 BLOCK_SIZE: Final = 1 << 16
 """Number of elements compared at a time, so that all comparisons find them in the cache."""
 
-_JSON_KEYS: Final = frozenset({"shape", "dtype", "data_b64"})
-_BINARY_KEYS: Final = frozenset({"shape", "dtype", "data"})
+JSON_KEYS: Final = frozenset({"shape", "dtype", "data_b64"})
+"""Keys of the map of an array in JSON."""
+
+BINARY_KEYS: Final = frozenset({"shape", "dtype", "data"})
+"""Keys of the map of an array with ``bytes``."""
 
 # Only spellings that numpy itself writes (``str(dtype)``, ``dtype.str``). ``numpy.dtype`` accepts
 # far more, among it comma lists that reach object fields ("i4,O"), and units of zero length
@@ -576,9 +579,9 @@ def from_map(value: Mapping[Any, Any]) -> np.ndarray[Any, Any]:
     Raises:
         ValueError: other keys than these three, or values that do not make an array.
     """
-    if value.keys() == _JSON_KEYS:
+    if value.keys() == JSON_KEYS:
         data = _decode_base64(value["data_b64"])
-    elif value.keys() == _BINARY_KEYS:
+    elif value.keys() == BINARY_KEYS:
         data = value["data"]
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise ValueError(f"data must be bytes, got {type(data).__name__}")

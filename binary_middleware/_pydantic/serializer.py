@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, PydanticSerializationError, SchemaError, S
 from binary_middleware._pydantic.carriers import Carrier, carry
 from binary_middleware._pydantic.inferred import arguments_of
 from binary_middleware._pydantic.schema_rewriter import SchemaRewriter
-from binary_middleware.fields import from_map
+from binary_middleware.fields import JSON_KEYS, from_map
 
 _CLASS_ATTRIBUTE: Final = "__binary_document_serializer__"
 """The attribute of a class with the serializers of :meth:`DocumentSerializer.of_class`, which live
@@ -25,7 +25,6 @@ _SETTINGS: Final = frozenset(
     }
 )
 """Settings of a ``ConfigDict`` that pydantic-core has under the same name."""
-_ARRAY_KEYS: Final = frozenset({"shape", "dtype", "data_b64"})
 
 
 class DocumentSerializer:
@@ -159,7 +158,7 @@ class DocumentSerializer:
 def _restore_arrays(value: Any) -> Any:
     """Return a JSON document with arrays instead of their JSON maps."""
     if type(value) is dict:
-        if value.keys() == _ARRAY_KEYS:
+        if value.keys() == JSON_KEYS:
             with suppress(ValueError):  # a map like any other
                 return from_map(value)
         return {key: _restore_arrays(item) for key, item in value.items()}

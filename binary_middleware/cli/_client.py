@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from encodings import normalize_encoding
-from encodings.aliases import aliases
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +13,7 @@ import httpx2
 from binary_middleware.cli._console import printable, size
 from binary_middleware.cli._document import make_document
 from binary_middleware.client import BinaryClient, Result
+from binary_middleware.client._error_text import decode_text
 from binary_middleware.errors import EncodeError
 
 JSON: Final = "application/json"
@@ -175,14 +174,5 @@ def media_type_of(response: Any) -> str:
 
 
 def text_of(response: Any, data: bytes) -> str:
-    """Decode text in the charset of its Content-Type, or in UTF-8.
-
-    Codecs of Python that are not charsets, such as ``punycode``, are left out: they can be slow.
-    """
-    charset = normalize_encoding(response.charset_encoding or "").lower()
-    if charset in aliases or charset in aliases.values():
-        try:
-            return data.decode(charset, "replace")
-        except (LookupError, UnicodeError):  # hex, zlib, rot13
-            pass
-    return data.decode("utf-8", "replace")
+    """Decode the text of a response, in the charset of its Content-Type or in UTF-8."""
+    return decode_text(data, response.headers.get("content-type", ""))

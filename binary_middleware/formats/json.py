@@ -28,6 +28,8 @@ from pydantic_core import SchemaSerializer, core_schema, to_jsonable_python
 
 from binary_middleware.errors import DecodeError, EncodeError, LimitExceeded
 from binary_middleware.fields import (
+    BINARY_KEYS,
+    JSON_KEYS,
     as_ndarray,
     dtype_spec,
     from_buffer,
@@ -41,8 +43,6 @@ from binary_middleware.formats.msgpack._limits import BYTES_PER_TEXT, Budget
 
 __all__ = ["dump_json", "from_json", "to_json"]
 
-_BINARY_MAP: Final = frozenset({"shape", "dtype", "data"})
-_JSON_MAP: Final = frozenset({"shape", "dtype", "data_b64"})
 _CONTAINERS: Final = frozenset({dict, list})
 _BINARY: Final = frozenset({bytes, memoryview})
 
@@ -161,7 +161,7 @@ class _Writer:
             )
 
     def array_of_binary_map(self, map_: dict[str, Any]) -> np.ndarray[Any, Any] | None:
-        if map_.keys() != _BINARY_MAP or type(map_["data"]) not in _BINARY:
+        if map_.keys() != BINARY_KEYS or type(map_["data"]) not in _BINARY:
             return None
         self.budget.count_conversions()
         return _array(map_, map_["data"])
@@ -273,7 +273,7 @@ def _json_map(array: np.ndarray[Any, Any], base64: str) -> dict[str, Any]:
 
 
 def _array_of_json_map(map_: dict[str, Any]) -> np.ndarray[Any, Any] | None:
-    if map_.keys() != _JSON_MAP or type(map_["data_b64"]) is not str:
+    if map_.keys() != JSON_KEYS or type(map_["data_b64"]) is not str:
         return None
     try:
         data = pybase64.b64decode(map_["data_b64"], validate=True)
